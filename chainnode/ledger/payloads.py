@@ -1,0 +1,256 @@
+"""What a transaction can say: the closed vocabulary of the chain.
+
+Every personal row (a request's text, a consent's provisions, a link of a handle) is here only as
+`digest("row", salt, row)`; the row itself travels beside the signed body and can be erased.
+Identifiers are 16 random bytes, keys of Ed25519 32 bytes, times Unix milliseconds.
+"""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+DATA_CLASSES = (
+    "demographics",
+    "encounters",
+    "conditions",
+    "observations",
+    "medications",
+    "procedures",
+    "immunizations",
+    "allergies",
+)
+"""An object holds data of one class; a patient has one class key for each."""
+
+PERMISSIONS = ("NRES", "GRU", "HMB", "DS", "POA")
+"""GA4GH Data Use Ontology: no restriction, general research, health/medical/biomedical,
+disease specific, population origins or ancestry."""
+
+MODIFIERS = ("IRB", "NPU", "NCU", "TS", "GS", "IS", "PS", "MOR", "RTN", "CC")
+"""GA4GH Data Use Ontology: modifiers of a permission."""
+
+ROLE_PATIENT, ROLE_STEWARD, ROLE_HEAD = "patient", "steward", "head"
+PERMIT, DENY = "permit", "deny"
+
+MAX_POINTERS = 500
+MAX_OBJECTS = 1_000
+MAX_CLASS_KEYS = len(DATA_CLASSES)
+
+
+class _Body(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    pass
+
+
+class UsePolicy(_Body):
+    """What an object may be used for: a DUO permission, its modifiers (sorted), the disease for DS."""
+
+    permission: str
+    modifiers: tuple[str, ...] = ()
+    disease: str = ""
+
+
+class Purpose(_Body):
+    """What an application wants the data for, in DUO's terms. `modifiers`: the conditions it meets."""
+
+    permission: str
+    disease: str = ""
+    for_profit: bool = False
+    modifiers: tuple[str, ...] = ()
+
+
+class ClassKey(_Body):
+    """The public point (Ed25519's group, 32 bytes) of a patient's key for one data class."""
+
+    data_class: str
+    epoch: int
+    point: bytes
+
+
+class ObjectPointer(_Body):
+    """One anchored object. `root` and `length_bytes` are of the ciphertext; the commitments are
+    digest("commit/...", salt, secret); `locator` is sealed to the study."""
+
+    object_id: bytes
+    handle: bytes
+    data_class: str
+    level: int
+    epoch: int
+    root: bytes
+    length_bytes: int
+    commitment_hospital: bytes
+    commitment_patient: bytes
+    commitment_dek: bytes
+    locator: bytes
+
+
+class AddDepartment(_Body, tag="add-department"):
+    """Signed by the member's steward."""
+
+    member: int
+    department: str
+    head_key: bytes
+
+
+class AddStudy(_Body, tag="add-study"):
+    """Signed by the head of the department. `sealing_key`: MLKEM768-X25519 public key."""
+
+    member: int
+    department: str
+    study: str
+    sealing_key: bytes
+
+
+class EnrolPatient(_Body, tag="enrol-patient"):
+    """Signed by the member's steward; active once a registrar attested and the patient proved."""
+
+    member: int
+    handle: bytes
+    patient_key: bytes
+    class_keys: tuple[ClassKey, ...]
+    link_row: bytes
+
+
+class AttestEnrolment(_Body, tag="attest-enrolment"):
+    """Signed by a registrar of the roster that is not run by the enrolling member."""
+
+    handle: bytes
+
+
+class ProveEnrolment(_Body, tag="prove-enrolment"):
+    """Signed by the enrolled key: proof of possession."""
+
+    handle: bytes
+
+
+class AnchorRecords(_Body, tag="anchor-records"):
+    """Signed by the member's validator key. `sealed_key` opens the pointers' locators (HPKE to the
+    study's key); `report_digest` is that of the de-identification report."""
+
+    member: int
+    department: str
+    study: str
+    policy: UsePolicy
+    pointers: tuple[ObjectPointer, ...]
+    sealed_key: bytes
+    report_digest: bytes
+
+
+class Apply(_Body, tag="apply"):
+    """Signed by the head of the applying department. `possession`: signature of `project_key` over
+    `possession_bytes(...)`. `text_row`: title and plan of the project."""
+
+    request_id: bytes
+    member: int
+    department: str
+    project: str
+    project_key: bytes
+    project_sealing_key: bytes
+    purpose: Purpose
+    objects: tuple[bytes, ...]
+    expires_ms: int
+    text_row: bytes
+    possession: bytes
+
+
+class Grant(_Body, tag="grant"):
+    """`role` patient (signed by the enrolled key of `handle`), steward or head (of `member`,
+    `department`). `objects` empty: all objects of the request that the signer may speak for.
+    `decision` is permit or deny; `parts_digest`: digest of the sealed parts handed to the provider's
+    node with it, empty where there are none."""
+
+    request_id: bytes
+    role: str
+    handle: bytes
+    member: int
+    department: str
+    decision: str
+    objects: tuple[bytes, ...]
+    parts_digest: bytes
+
+
+class Consent(_Body, tag="consent"):
+    """A standing consent, signed by the patient's key. `provision_row`: a ConsentDocument."""
+
+    handle: bytes
+    consent_id: bytes
+    provision_row: bytes
+
+
+class Revoke(_Body, tag="revoke"):
+    """Signed by the patient's key. `scope`: all, class, consent or request; `target` names it."""
+
+    handle: bytes
+    scope: str
+    target: bytes
+
+
+class Withdraw(_Body, tag="withdraw"):
+    """Takes back: an application (`role` "project", by the project's key) or the signer's own grant."""
+
+    request_id: bytes
+    role: str
+    member: int
+    department: str
+
+
+class RequestRelease(_Body, tag="request-release"):
+    """Signed by the project's key. Its result is the decision: AUTHORISED or REFUSED, by object."""
+
+    request_id: bytes
+
+
+class ShareReceipt(_Body, tag="share-receipt"):
+    """Signed by the validator key of the member that sent (role "provider") or took (role
+    "requester") the parts of a release. `parts_digest` is that of the sealed parts."""
+
+    request_id: bytes
+    release_height: int
+    member: int
+    role: str
+    peer: int
+    parts_digest: bytes
+
+
+Payload: TypeAlias = (
+    AddDepartment
+    | AddStudy
+    | EnrolPatient
+    | AttestEnrolment
+    | ProveEnrolment
+    | AnchorRecords
+    | Apply
+    | Grant
+    | Consent
+    | Revoke
+    | Withdraw
+    | RequestRelease
+    | ShareReceipt
+)
+
+
+class Provision(_Body):
+    """A node of FHIR R4 Consent.provision in normal form; empty tuples and zeros mean "any".
+    Children are exceptions to their parent."""
+
+    type: str
+    actors: tuple[int, ...] = ()
+    purposes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    start_ms: int = 0
+    end_ms: int = 0
+    provisions: tuple["Provision", ...] = ()
+
+
+class ConsentDocument(_Body):
+    """The row of a Consent: FHIR R4's status, scope and dateTime, and the root provision."""
+
+    status: str
+    scope: str
+    date_time_ms: int
+    provision: Provision
+
+
+class RequestText(_Body):
+    """The row of an Apply: what people read."""
+
+    title: str
+    plan: str
