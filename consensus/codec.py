@@ -4,8 +4,9 @@ No decoder refuses a second spelling of the same value, so decoding here means: 
 again, compare the bytes. What is not spelled in the shortest form never gets in.
 """
 
+from collections.abc import Hashable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -44,7 +45,7 @@ def decode(data: bytes, type_: type[T], *, limit_bytes: int) -> T:
     if len(data) > limit_bytes:
         raise DecodeError("too-large", f"{len(data)} bytes, at most {limit_bytes} are taken")
     try:
-        value: T = _decoder(type_).decode(data)
+        value: T = _decoder(cast(Hashable, type_)).decode(data)
     # msgspec lets the last two through on bad UTF-8 and on deep nesting.
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError("malformed", str(error)) from None

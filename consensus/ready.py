@@ -18,9 +18,9 @@ from consensus.messages import (
     Commit,
     Message,
     NewView,
+    Prepare,
     PreparedCertificate,
     PrePrepare,
-    Prepare,
     QuorumCertificate,
     ViewChange,
 )

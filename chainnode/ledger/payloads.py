@@ -40,7 +40,7 @@ class _Body(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     pass
 
 
-class UsePolicy(_Body):
+class UsePolicy(_Body, frozen=True):
     """What an object may be used for: a DUO permission, its modifiers (sorted), the disease for DS."""
 
     permission: str
@@ -48,7 +48,7 @@ class UsePolicy(_Body):
     disease: str = ""
 
 
-class Purpose(_Body):
+class Purpose(_Body, frozen=True):
     """What an application wants the data for, in DUO's terms. `modifiers`: the conditions it meets."""
 
     permission: str
@@ -57,7 +57,7 @@ class Purpose(_Body):
     modifiers: tuple[str, ...] = ()
 
 
-class ClassKey(_Body):
+class ClassKey(_Body, frozen=True):
     """The public point (Ed25519's group, 32 bytes) of a patient's key for one data class."""
 
     data_class: str
@@ -65,7 +65,7 @@ class ClassKey(_Body):
     point: bytes
 
 
-class ObjectPointer(_Body):
+class ObjectPointer(_Body, frozen=True):
     """One anchored object. `root` and `length_bytes` are of the ciphertext; the commitments are
     digest("commit/...", salt, secret); `locator` is sealed to the study."""
 
@@ -82,7 +82,7 @@ class ObjectPointer(_Body):
     locator: bytes
 
 
-class AddDepartment(_Body, tag="add-department"):
+class AddDepartment(_Body, frozen=True, tag="add-department"):
     """Signed by the member's steward."""
 
     member: int
@@ -90,7 +90,7 @@ class AddDepartment(_Body, tag="add-department"):
     head_key: bytes
 
 
-class AddStudy(_Body, tag="add-study"):
+class AddStudy(_Body, frozen=True, tag="add-study"):
     """Signed by the head of the department. `sealing_key`: MLKEM768-X25519 public key."""
 
     member: int
@@ -99,7 +99,7 @@ class AddStudy(_Body, tag="add-study"):
     sealing_key: bytes
 
 
-class EnrolPatient(_Body, tag="enrol-patient"):
+class EnrolPatient(_Body, frozen=True, tag="enrol-patient"):
     """Signed by the member's steward; active once a registrar attested and the patient proved."""
 
     member: int
@@ -109,19 +109,19 @@ class EnrolPatient(_Body, tag="enrol-patient"):
     link_row: bytes
 
 
-class AttestEnrolment(_Body, tag="attest-enrolment"):
+class AttestEnrolment(_Body, frozen=True, tag="attest-enrolment"):
     """Signed by a registrar of the roster that is not run by the enrolling member."""
 
     handle: bytes
 
 
-class ProveEnrolment(_Body, tag="prove-enrolment"):
+class ProveEnrolment(_Body, frozen=True, tag="prove-enrolment"):
     """Signed by the enrolled key: proof of possession."""
 
     handle: bytes
 
 
-class AnchorRecords(_Body, tag="anchor-records"):
+class AnchorRecords(_Body, frozen=True, tag="anchor-records"):
     """Signed by the member's validator key. `sealed_key` opens the pointers' locators (HPKE to the
     study's key); `report_digest` is that of the de-identification report."""
 
@@ -134,7 +134,7 @@ class AnchorRecords(_Body, tag="anchor-records"):
     report_digest: bytes
 
 
-class Apply(_Body, tag="apply"):
+class Apply(_Body, frozen=True, tag="apply"):
     """Signed by the head of the applying department. `possession`: signature of `project_key` over
     `possession_bytes(...)`. `text_row`: title and plan of the project."""
 
@@ -151,7 +151,7 @@ class Apply(_Body, tag="apply"):
     possession: bytes
 
 
-class Grant(_Body, tag="grant"):
+class Grant(_Body, frozen=True, tag="grant"):
     """`role` patient (signed by the enrolled key of `handle`), steward or head (of `member`,
     `department`). `objects` empty: all objects of the request that the signer may speak for.
     `decision` is permit or deny; `parts_digest`: digest of the sealed parts handed to the provider's
@@ -167,7 +167,7 @@ class Grant(_Body, tag="grant"):
     parts_digest: bytes
 
 
-class Consent(_Body, tag="consent"):
+class Consent(_Body, frozen=True, tag="consent"):
     """A standing consent, signed by the patient's key. `provision_row`: a ConsentDocument."""
 
     handle: bytes
@@ -175,7 +175,7 @@ class Consent(_Body, tag="consent"):
     provision_row: bytes
 
 
-class Revoke(_Body, tag="revoke"):
+class Revoke(_Body, frozen=True, tag="revoke"):
     """Signed by the patient's key. `scope`: all, class, consent or request; `target` names it."""
 
     handle: bytes
@@ -183,7 +183,7 @@ class Revoke(_Body, tag="revoke"):
     target: bytes
 
 
-class Withdraw(_Body, tag="withdraw"):
+class Withdraw(_Body, frozen=True, tag="withdraw"):
     """Takes back: an application (`role` "project", by the project's key) or the signer's own grant."""
 
     request_id: bytes
@@ -192,13 +192,13 @@ class Withdraw(_Body, tag="withdraw"):
     department: str
 
 
-class RequestRelease(_Body, tag="request-release"):
+class RequestRelease(_Body, frozen=True, tag="request-release"):
     """Signed by the project's key. Its result is the decision: AUTHORISED or REFUSED, by object."""
 
     request_id: bytes
 
 
-class ShareReceipt(_Body, tag="share-receipt"):
+class ShareReceipt(_Body, frozen=True, tag="share-receipt"):
     """Signed by the validator key of the member that sent (role "provider") or took (role
     "requester") the parts of a release. `parts_digest` is that of the sealed parts."""
 
@@ -227,7 +227,7 @@ Payload: TypeAlias = (
 )
 
 
-class Provision(_Body):
+class Provision(_Body, frozen=True):
     """A node of FHIR R4 Consent.provision in normal form; empty tuples and zeros mean "any".
     Children are exceptions to their parent."""
 
@@ -240,7 +240,7 @@ class Provision(_Body):
     provisions: tuple["Provision", ...] = ()
 
 
-class ConsentDocument(_Body):
+class ConsentDocument(_Body, frozen=True):
     """The row of a Consent: FHIR R4's status, scope and dateTime, and the root provision."""
 
     status: str
@@ -249,7 +249,7 @@ class ConsentDocument(_Body):
     provision: Provision
 
 
-class RequestText(_Body):
+class RequestText(_Body, frozen=True):
     """The row of an Apply: what people read."""
 
     title: str
