@@ -1,0 +1,51 @@
+# chainnode: every target sets itself up. `make help` lists them.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+SEEDS ?= 200
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check sim bench figures localnet proto docs clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+$(STAMP): requirements.lock pyproject.toml bootstrap.sh
+	@PYTHON="$(PYTHON)" sh ./bootstrap.sh $(VENV)
+	@touch $@
+
+demo: $(STAMP) ## the main job with four hospitals (DATA=folder for your own FHIR R4 bundles)
+	@$(BIN)/python -m tests.demo $(if $(DATA),--data "$(DATA)")
+
+test: $(STAMP) ## the tests
+	@$(BIN)/python -m pytest
+
+check: $(STAMP) ## ruff, mypy --strict and the architecture test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest tests/test_architecture.py
+
+sim: $(STAMP) ## the deterministic simulator: SEEDS=200, SEED=n for one, BREAK=name plants a bug
+	@$(BIN)/python -m tests.sim --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
+
+bench: $(STAMP) ## signing and block validation against the raw library
+	@$(BIN)/python -m bench
+
+figures: $(STAMP) ## latency, memory, disk and start of a localnet
+	@$(BIN)/python -m tests.figures
+
+localnet: $(STAMP) ## four nodes that keep running until Ctrl-C
+	@$(BIN)/python -m tests.localnet
+
+proto: $(STAMP) ## generate the gateway's code from gateway.proto
+	@$(BIN)/python -m chainnode.gateway.generate
+
+docs: $(STAMP) ## generate docs/reference.md
+	@$(BIN)/python -m chainnode.cli.reference
+
+clean: ## remove the environment and everything that was made
+	@rm -rf $(VENV) .demo .localnet .pytest_cache .mypy_cache .ruff_cache .hypothesis bench/results *.egg-info build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
