@@ -1,0 +1,14 @@
+"""Error codes of the genesis room."""
+
+from genesis.errors import EXIT_ENVIRONMENT, EXIT_INPUT, EXIT_KEY, define
+
+GEN_UNREADABLE = define("GEN-01", EXIT_ENVIRONMENT, "the file cannot be read or written")
+GEN_MALFORMED = define("GEN-02", EXIT_INPUT, "the file is no genesis document in its one allowed encoding")
+GEN_UNSIGNED = define("GEN-03", EXIT_INPUT, "a member's signature is missing from the genesis document")
+GEN_BAD_SIGNATURE = define("GEN-04", EXIT_INPUT, "a signature in the genesis document does not verify")
+GEN_INVALID = define("GEN-05", EXIT_INPUT, "the genesis document breaks a rule")
+GEN_REQUEST_MALFORMED = define("GEN-06", EXIT_INPUT, "the file is no join request in its one allowed form")
+GEN_REQUEST_FORGED = define("GEN-07", EXIT_INPUT, "the join request is not signed by the key it presents")
+GEN_REQUEST_FOREIGN = define("GEN-08", EXIT_INPUT, "the join request is for another network")
+GEN_WRONG_KEY = define("GEN-09", EXIT_KEY, "the key is not the one that the genesis document names")
+GEN_DIFFERENT = define("GEN-10", EXIT_INPUT, "two copies of the genesis document are not the same document")
