@@ -1,0 +1,280 @@
+"""An async client of a node's socket: the same names and values as chainnode.node.api.NodeApi.
+
+    async with GatewayClient(home / "run" / "steward.sock") as client:
+        result = await client.read(key, min_height=height)
+
+What the node raised is raised here again: Refused, NotFound, ReadTimeout, OperatorError; what goes
+wrong on the way is an OperatorError GTW-xx.
+"""
+
+import asyncio
+import getpass
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import grpc
+import msgspec
+
+from chainnode.gateway import convert, failure, sockets
+from chainnode.gateway import gateway_pb2 as pb
+from chainnode.gateway import gateway_pb2_grpc as pb_grpc
+from chainnode.gateway.errors import GTW_BROKEN, GTW_PERMISSION, GTW_UNREACHABLE
+from chainnode.gateway.limits import CHUNK_BYTES, MAX_CLIENT_MESSAGE_BYTES
+from chainnode.gateway.roles import USER_KEY
+from chainnode.node.api import (
+    AnchorOrder,
+    BlockView,
+    ChainInfo,
+    Entry,
+    EventView,
+    Half,
+    ObjectUpload,
+    Part,
+    ReadResult,
+    ReleasedObject,
+    StatusReport,
+    SubmitResult,
+)
+from genesis.errors import ErrorCode, OperatorError
+
+DEFAULT_TIMEOUT_MS = 30_000
+SLACK_MS = 5_000
+"""Added to a call's own timeout: the node's answer "not yet" should come before gRPC's deadline."""
+MAX_RECEIPT_BYTES = 67_108_864
+MAX_PLAINTEXT_BYTES = 134_217_728
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name; OSError from 3.13 on
+        return str(os.getuid())
+
+
+class GatewayClient:
+    """One connection to one role's socket. Use as an async context manager."""
+
+    def __init__(self, path: Path, *, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> None:
+        self.path = path
+        self._timeout_ms = timeout_ms
+        self._metadata = ((USER_KEY, _user().encode("ascii", "replace").decode()),)
+        self._channel: grpc.aio.Channel | None = None
+        self._stub: Any = None
+
+    async def __aenter__(self) -> Self:
+        """Raises OperatorError GTW-01 (nobody listens), GTW-03 (path), GTW-04 (not allowed)."""
+        sockets.check_length(self.path)
+        await self._probe()
+        options = [
+            ("grpc.max_receive_message_length", MAX_CLIENT_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.enable_http_proxy", 0),
+        ]
+        self._channel = grpc.aio.insecure_channel(sockets.target(self.path), options=options)
+        self._stub = pb_grpc.NodeStub(self._channel)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def _probe(self) -> None:
+        """gRPC reports every reason as UNAVAILABLE: the system call itself says which it is."""
+        try:
+            _, writer = await asyncio.open_unix_connection(str(self.path))
+        except PermissionError:
+            raise self._failed(
+                GTW_PERMISSION, f"this user may not use the socket {self.path}", "id; ls -l " + str(self.path)
+            ) from None
+        except OSError as error:
+            home = self.path.parent.parent
+            raise self._failed(
+                GTW_UNREACHABLE,
+                f"no node listens on {self.path}: {error.strerror or error}",
+                f"chainnode run --home {home}",
+            ) from None
+        writer.close()
+
+    @staticmethod
+    def _failed(code: ErrorCode, what: str, next_step: str) -> OperatorError:
+        return OperatorError(code, what, unchanged="nothing was sent", next_step=next_step)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except grpc.aio.AioRpcError as error:
+            raise failure.from_rpc(error, str(self.path)) from None
+
+    async def _call(self, name: str, request: Any, timeout_ms: int | None = None) -> Any:
+        wait_ms = self._timeout_ms if timeout_ms is None else timeout_ms + SLACK_MS
+        with self._errors():
+            return await getattr(self._stub, name)(request, timeout=wait_ms / 1_000, metadata=self._metadata)
+
+    async def _stream(self, name: str, request: Any, timeout_ms: int | None = None) -> AsyncIterator[Any]:
+        wait_s = None if timeout_ms is None else (timeout_ms + SLACK_MS) / 1_000
+        call = getattr(self._stub, name)(request, timeout=wait_s, metadata=self._metadata)
+        try:
+            with self._errors():
+                async for reply in call:
+                    yield reply
+        finally:
+            call.cancel()
+
+    async def status(self) -> StatusReport:
+        return convert.status_report(await self._call("Status", pb.StatusRequest()))
+
+    async def info(self) -> ChainInfo:
+        return convert.chain_info(await self._call("Info", pb.InfoRequest()))
+
+    async def submit(
+        self, submission: bytes, parts: Sequence[Part] = (), *, timeout_ms: int = DEFAULT_TIMEOUT_MS
+    ) -> SubmitResult:
+        """Submit an encoded Submission and wait for its certificate, at most `timeout_ms`."""
+        request = pb.SubmitRequest(
+            submission=submission,
+            parts=[pb.Part(object_id=part.object_id, sealed=part.sealed) for part in parts],
+            timeout_ms=timeout_ms,
+        )
+        return convert.submit_result(await self._call("Submit", request, timeout_ms))
+
+    async def read(
+        self,
+        key: bytes,
+        *,
+        prefix: bool = False,
+        limit: int = 1_000,
+        min_height: int = 0,
+        timeout_ms: int = DEFAULT_TIMEOUT_MS,
+    ) -> ReadResult:
+        """State records at `key`, or below it, as of a certified block at `min_height` or later.
+
+        Raises ReadTimeout where that height is not reached within `timeout_ms`.
+        """
+        request = pb.ReadRequest(
+            key=key, prefix=prefix, limit=limit, min_height=min_height, timeout_ms=timeout_ms
+        )
+        entries: list[Entry] = []
+        stamp = None
+        async for reply in self._stream("Read", request, timeout_ms):
+            if stamp is None:
+                stamp = convert.stamp(reply.stamp)
+            entries += map(convert.entry, reply.entries)
+        if stamp is None:
+            raise self._odd("a read without a stamp")
+        return ReadResult(tuple(entries), stamp)
+
+    async def row(self, row_digest: bytes) -> bytes:
+        data: bytes = (await self._call("Row", pb.RowRequest(row_digest=row_digest))).data
+        return data
+
+    async def block(self, height: int) -> BlockView:
+        return convert.block_view(await self._call("Block", pb.BlockRequest(height=height)))
+
+    async def transaction(self, transaction_id: bytes) -> tuple[int, str, bytes]:
+        """(height, result code, encoded SignedTransaction)."""
+        reply = await self._call("Transaction", pb.TransactionRequest(transaction_id=transaction_id))
+        return reply.height, reply.code, reply.transaction
+
+    async def object(self, object_id: bytes) -> tuple[bytes, bytes, bool]:
+        """(encoded ObjectPointer, encoded BatchRecord, whether the node holds the ciphertext)."""
+        reply = await self._call("Object", pb.ObjectRequest(object_id=object_id))
+        return reply.pointer, reply.batch, reply.held
+
+    async def blocks(self, from_height: int) -> AsyncIterator[BlockView]:
+        async for reply in self._stream("Blocks", pb.BlocksRequest(from_height=from_height)):
+            yield convert.block_view(reply)
+
+    async def events(self, from_height: int) -> AsyncIterator[EventView]:
+        async for reply in self._stream("Events", pb.EventsRequest(from_height=from_height)):
+            yield convert.event_view(reply)
+
+    async def intake_key(self, department: str) -> bytes:
+        key: bytes = (await self._call("IntakeKey", pb.IntakeKeyRequest(department=department))).key
+        return key
+
+    async def link_subject(self, macs: Sequence[bytes], handle: bytes) -> None:
+        await self._call("LinkSubject", pb.LinkSubjectRequest(macs=macs, handle=handle))
+
+    async def resolve_subject(self, macs: Sequence[bytes]) -> bytes | None:
+        reply = await self._call("ResolveSubject", pb.ResolveSubjectRequest(macs=macs))
+        return reply.handle if reply.HasField("handle") else None
+
+    async def seen(self, macs: Sequence[bytes]) -> tuple[bool, ...]:
+        reply = await self._call("Seen", pb.SeenRequest(macs=macs))
+        return tuple(reply.seen)
+
+    async def put_object(self, upload: ObjectUpload) -> None:
+        head = pb.PutObjectRequest(
+            object_id=upload.object_id,
+            hospital_wrap=upload.hospital_wrap,
+            recipients=upload.recipients,
+            length_bytes=len(upload.ciphertext),
+        )
+
+        def requests() -> Iterator[Any]:
+            yield head
+            for start in range(0, len(upload.ciphertext), CHUNK_BYTES):
+                yield pb.PutObjectRequest(data=upload.ciphertext[start : start + CHUNK_BYTES])
+
+        await self._call("PutObject", requests())
+
+    async def anchor(self, order: AnchorOrder, *, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> SubmitResult:
+        request = pb.AnchorRequest(
+            department=order.department,
+            study=order.study,
+            policy=order.policy,
+            pointers=order.pointers,
+            sealed_key=order.sealed_key,
+            report_digest=order.report_digest,
+            seen=order.seen,
+            timeout_ms=timeout_ms,
+        )
+        return convert.submit_result(await self._call("Anchor", request, timeout_ms))
+
+    async def halves(
+        self, request_id: bytes, *, role: str, handle: bytes = b"", department: str = ""
+    ) -> list[Half]:
+        request = pb.HalvesRequest(request_id=request_id, role=role, handle=handle, department=department)
+        return [convert.half(reply) async for reply in self._stream("Halves", request, self._timeout_ms)]
+
+    async def receipt(self, request_id: bytes, height: int = 0) -> bytes:
+        request = pb.ReceiptRequest(request_id=request_id, height=height)
+        data = bytearray()
+        async for reply in self._stream("Receipt", request, self._timeout_ms):
+            data += reply.data
+            if len(data) > MAX_RECEIPT_BYTES:
+                raise self._odd("a receipt without end")
+        return bytes(data)
+
+    async def delivery(self, request_id: bytes) -> dict[str, Any]:
+        reply = await self._call("Delivery", pb.DeliveryRequest(request_id=request_id))
+        return msgspec.msgpack.decode(reply.report, type=dict[str, Any])
+
+    async def fetch(self, request_id: bytes, project_sealing_private: bytes) -> AsyncIterator[ReleasedObject]:
+        """The decrypted objects of a release, one by one."""
+        request = pb.FetchRequest(request_id=request_id, project_sealing_private=project_sealing_private)
+        head: Any = None
+        data = bytearray()
+        async for reply in self._stream("Fetch", request):
+            if reply.HasField("head"):
+                head, data = reply.head, bytearray()
+            data += reply.data
+            if head is None or len(data) > min(head.length_bytes, MAX_PLAINTEXT_BYTES):
+                raise self._odd("an object that is longer than announced")
+            if len(data) == head.length_bytes:
+                yield ReleasedObject(head.object_id, head.pseudonym, head.data_class, bytes(data), head.rule)
+                head = None
+        if head is not None:
+            raise self._odd("an object that ends too early")
+
+    def _odd(self, what: str) -> OperatorError:
+        return OperatorError(
+            GTW_BROKEN,
+            f"the node at {self.path} sent {what}",
+            unchanged="nothing of it was used",
+            next_step="chainnode status",
+        )
