@@ -1,0 +1,90 @@
+"""Catch-up: fetch certified blocks in order, from whoever says to have them.
+
+Sans-IO. A claimed height is only a reason to ask; what is installed was proven by its certificate. A
+peer that stays silent or sends what proves nothing is passed over for a while and the next is asked.
+"""
+
+from dataclasses import dataclass, field
+
+from chainnode.node.certified import CertifiedBlock
+from consensus.types import BatchRef, ReplicaId
+
+ASK_BLOCKS = 64
+ANSWER_TIMEOUT_MS = 2_000
+SHUN_MS = 10_000
+MAX_HELD = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Send a BlocksRequest to `peer`."""
+
+    peer: ReplicaId
+    from_height: int
+    count: int
+
+
+@dataclass(slots=True)
+class CatchUp:
+    """`claimed`: what each peer last said its certified height is."""
+
+    claimed: dict[ReplicaId, int] = field(default_factory=dict)
+    held: dict[int, CertifiedBlock] = field(default_factory=dict)
+    _asked: Ask | None = None
+    _asked_at_ms: int = 0
+    _shunned_until: dict[ReplicaId, int] = field(default_factory=dict)
+
+    def heard(self, peer: ReplicaId, height: int) -> None:
+        """`peer` says that it holds a certificate for `height`."""
+        self.claimed[peer] = height
+
+    def gone(self, peer: ReplicaId) -> None:
+        self.claimed.pop(peer, None)
+        if self._asked is not None and self._asked.peer == peer:
+            self._asked = None
+
+    def ask(self, certified_height: int, now_ms: int) -> Ask | None:
+        """The request to be sent now, if any. `certified_height`: this node's own."""
+        for height in [height for height in self.held if height <= certified_height]:
+            del self.held[height]
+        if self._asked is not None:
+            if now_ms - self._asked_at_ms < ANSWER_TIMEOUT_MS:
+                return None
+            self.shun(self._asked.peer, now_ms)
+        wanted = certified_height + 1
+        while wanted in self.held:
+            wanted += 1
+        if wanted - certified_height > MAX_HELD:
+            return None
+        for peer in sorted(self.claimed, key=lambda one: (-self.claimed[one], one)):
+            if self.claimed[peer] >= wanted and self._shunned_until.get(peer, 0) <= now_ms:
+                self._asked, self._asked_at_ms = Ask(peer, wanted, ASK_BLOCKS), now_ms
+                return self._asked
+        return None
+
+    def answered(self, peer: ReplicaId, blocks: list[CertifiedBlock], now_ms: int) -> None:
+        """Proven blocks from `peer`. An answer without any to an open question counts as silence."""
+        asked = self._asked
+        if asked is None or asked.peer != peer:
+            return
+        self._asked = None
+        useful = [block for block in blocks if asked.from_height <= block.header.height]
+        if not useful:
+            self.shun(peer, now_ms)
+        for block in useful[:ASK_BLOCKS]:
+            self.held[block.header.height] = block
+
+    def shun(self, peer: ReplicaId, now_ms: int) -> None:
+        """Ask others for a while."""
+        self._shunned_until[peer] = now_ms + SHUN_MS
+        if self._asked is not None and self._asked.peer == peer:
+            self._asked = None
+
+    def next_block(self, certified_height: int) -> CertifiedBlock | None:
+        """The block to be installed next, where it is here."""
+        return self.held.get(certified_height + 1)
+
+    def refs_wanted(self, certified_height: int) -> tuple[BatchRef, ...]:
+        """Batches that the next block names."""
+        block = self.next_block(certified_height)
+        return () if block is None else block.refs

@@ -1,0 +1,210 @@
+"""The engine: the one place that carries out what a Replica asks for. Synchronous, without clock.
+
+A turn is three calls, by the driver on real disks and links and by the simulator on simulated ones:
+
+    turn = engine.step(inputs, now)     feed the replica, merge its Readies
+    engine.persist(turn)                vote log: append, one fdatasync
+    (send turn.send)                    only now
+    turn = engine.execute(turn, now)    run what was decided; what follows from that is another turn
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from chainnode.node.turn import BatchStored, Input, LinkUp, OwnVotes, Received, Turn
+from consensus.codec import DecodeError, decode, encode
+from consensus.messages import (
+    BlockVote,
+    Commit,
+    NewView,
+    Prepare,
+    PrePrepare,
+    QuorumCertificate,
+    ViewChange,
+)
+from consensus.parameters import Parameters
+from consensus.ready import Decided, PreparedRecord, Record, StableRecord, ViewRecord
+from consensus.replica import Replica
+from consensus.types import BlockHeader, Digest, Now, ReplicaId, ReplicaSets
+
+MAX_RECORD_BYTES = 16 * 1024 * 1024
+ROTATE_BYTES = 8 * 1024 * 1024
+
+
+class VoteLogPort(Protocol):
+    size_bytes: int
+
+    def append(self, records: Sequence[bytes]) -> None: ...
+
+    def sync(self) -> None: ...
+
+    def rotate(self, kept: Sequence[bytes], *, forget_damage: bool = False) -> None: ...
+
+
+class ExecutorPort(Protocol):
+    """Executes slots in order; durable with their headers when `execute` returns."""
+
+    @property
+    def tip(self) -> BlockHeader: ...
+
+    @property
+    def certified(self) -> QuorumCertificate | None: ...
+
+    def execute(self, decided: Decided) -> BlockHeader: ...
+
+    def certify(self, certificate: QuorumCertificate) -> None: ...
+
+
+class ForkError(Exception):
+    """This node's execution of a certified slot gave another header: its code or its disk is at fault."""
+
+    def __init__(self, height: int, own: Digest, certified: Digest) -> None:
+        super().__init__(f"height {height}: own {own.hex()}, certified {certified.hex()}")
+        self.height = height
+        self.own = own
+        self.certified = certified
+
+
+def decode_records(raw: Sequence[bytes]) -> list[Record]:
+    """The vote log's records. One that does not decode is a fault: the frames' checksums were good."""
+    records: list[Record] = []
+    for data in raw:
+        try:
+            records.append(decode(data, Record, limit_bytes=MAX_RECORD_BYTES))  # type: ignore[arg-type]
+        except DecodeError as error:
+            raise AssertionError(f"the vote log holds a record of no known kind: {error}") from error
+    return records
+
+
+def record_height(record: Record) -> int | None:
+    """The slot that a record is about; None for those about a view."""
+    if isinstance(record, PrePrepare | Prepare | Commit):
+        return record.sequence
+    if isinstance(record, BlockVote):
+        return record.height
+    if isinstance(record, PreparedRecord):
+        return record.certificate.pre_prepare.sequence
+    return None
+
+
+def still_needed(records: Sequence[Record], stable_height: int) -> list[Record]:
+    """What a restart would need: votes above the stable certificate, and the newest of each kind that
+    is about a view."""
+    newest: dict[type, int] = {}
+    for index, record in enumerate(records):
+        if isinstance(record, ViewRecord | ViewChange | NewView | StableRecord):
+            newest[type(record)] = index
+    kept = []
+    for index, record in enumerate(records):
+        height = record_height(record)
+        if newest.get(type(record)) == index or (height is not None and height > stable_height):
+            kept.append(record)
+    return kept
+
+
+class Engine:
+    """One replica with its log and its execution."""
+
+    def __init__(
+        self,
+        *,
+        chain_id: bytes,
+        replica_id: ReplicaId,
+        replica_sets: ReplicaSets,
+        parameters: Parameters,
+        sign: Callable[[bytes], bytes],
+        log: VoteLogPort,
+        executor: ExecutorPort,
+    ) -> None:
+        self.replica = Replica(
+            chain_id=chain_id,
+            replica_id=replica_id,
+            replica_sets=replica_sets,
+            parameters=parameters,
+            sign=sign,
+        )
+        self._log = log
+        self._executor = executor
+        self._live: list[Record] = []
+        self._distrusted = False
+
+    def restore(self, raw_records: Sequence[bytes], now: Now, *, damaged: bool) -> Turn:
+        """Take up where the disk says this replica stood. `damaged`: synced records were lost."""
+        self._live = decode_records(raw_records)
+        self._distrusted = damaged
+        tip = self._executor.tip
+        turn = Turn()
+        turn.add(
+            self.replica.restore(
+                tuple(self._live),
+                self._executor.certified,
+                tip.height,
+                tip.hash() if tip.height else None,
+                now,
+                damaged=damaged,
+            )
+        )
+        return turn
+
+    def step(self, inputs: Sequence[Input], now: Now) -> Turn:
+        """Feed every input, in order; the merged outcome. An empty sequence is a tick."""
+        turn = Turn()
+        for item in inputs:
+            if isinstance(item, Received):
+                turn.add(self.replica.receive(item.message, now))
+            elif isinstance(item, BatchStored):
+                turn.add(self.replica.batch_ready(item.ref, now))
+            elif isinstance(item, LinkUp):
+                turn.add(self.replica.connected(item.peer, now))
+            elif isinstance(item, OwnVotes):
+                turn.add(self.replica.observed_own(item.messages, now))
+            else:
+                turn.add(self.replica.tick(now))
+        if not inputs:
+            turn.add(self.replica.tick(now))
+        return turn
+
+    def persist(self, turn: Turn) -> None:
+        """Make the turn's records durable. Raises OperatorError; nothing may be sent after that."""
+        if turn.records:
+            self._log.append([encode(record) for record in turn.records])
+            self._log.sync()
+            self._live.extend(turn.records)
+
+    def execute(self, turn: Turn, now: Now) -> Turn:
+        """Execute what was decided, note what was certified; the turn that follows from it."""
+        after = Turn(wake_at_ms=turn.wake_at_ms)
+        for decided in turn.decided:
+            if decided.sequence <= self._executor.tip.height:
+                continue  # catch-up was faster
+            header = self._executor.execute(decided)
+            after.add(self.replica.executed(header.height, header.hash(), now))
+        for certificate in turn.certified:
+            self._certify(certificate)
+        return after
+
+    def install(self, decided: Decided, certificate: QuorumCertificate, now: Now) -> Turn:
+        """Execute a certified slot that was fetched from a peer; its certificate was verified.
+
+        Raises ForkError where the outcome is not the certified one.
+        """
+        turn = Turn()
+        tip = self._executor.tip
+        if decided.sequence > tip.height:
+            tip = self._executor.execute(decided)
+        if tip.height == certificate.height and tip.hash() != certificate.header_hash:
+            raise ForkError(certificate.height, tip.hash(), certificate.header_hash)
+        self._certify(certificate)
+        turn.add(self.replica.install(certificate, now))
+        return turn
+
+    def _certify(self, certificate: QuorumCertificate) -> None:
+        known = self._executor.certified
+        if known is not None and known.height >= certificate.height:
+            return
+        self._executor.certify(certificate)
+        safe_again = self._distrusted and self.replica.status().voting
+        if safe_again or self._log.size_bytes > ROTATE_BYTES:
+            self._live = still_needed(self._live, certificate.height)
+            self._log.rotate([encode(record) for record in self._live], forget_damage=safe_again)
+            self._distrusted = self._distrusted and not safe_again
