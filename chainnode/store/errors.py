@@ -1,0 +1,72 @@
+"""Error codes of the store, and how the system's errors become them."""
+
+import errno
+import os
+from pathlib import Path
+
+from genesis.errors import EXIT_ENVIRONMENT, EXIT_IN_USE, EXIT_INPUT, OperatorError, define
+
+STO_IN_USE = define("STO-01", EXIT_IN_USE, "another process uses the node's folder")
+STO_DAMAGED = define("STO-02", EXIT_ENVIRONMENT, "stored data is damaged")
+STO_FULL = define("STO-03", EXIT_ENVIRONMENT, "the disk is full")
+STO_IO = define("STO-04", EXIT_ENVIRONMENT, "a file cannot be read or written")
+STO_OTHER_CHAIN = define("STO-05", EXIT_INPUT, "the folder belongs to another chain")
+STO_NEWER_FORMAT = define("STO-06", EXIT_ENVIRONMENT, "the folder was written by a newer release")
+STO_POISONED = define("STO-07", EXIT_ENVIRONMENT, "the vote log refused a write after a failed one")
+
+FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL_TEXTS = tuple(os.strerror(number) for number in FULL_ERRNOS)
+
+
+def damaged(path: Path, reason: str) -> OperatorError:
+    """What no tool should mend in place: its repair was seen to hand back altered records as whole."""
+    return OperatorError(
+        STO_DAMAGED,
+        f"{path} is damaged: {reason}",
+        unchanged="nothing was repaired or deleted; the other members' copies of the chain are not touched",
+        next_step=f"stop the node, move the folder aside (mv {path} {path}.damaged) and start it again: "
+        "it fetches the chain from its peers",
+    )
+
+
+def full(path: Path) -> OperatorError:
+    return OperatorError(
+        STO_FULL,
+        f"no space is left on the disk of {path}",
+        unchanged="what was written before is whole; the write that failed is not counted",
+        next_step=f"free space (df -h {path}) and start the node again",
+    )
+
+
+def io_error(path: Path, reason: str) -> OperatorError:
+    return OperatorError(
+        STO_IO,
+        f"{path}: {reason}",
+        unchanged="what was written before is whole; the operation that failed is not counted",
+        next_step=f"check owner, mode and disk (ls -ld {path}; dmesg | tail) and start the node again",
+    )
+
+
+def from_os_error(path: Path, error: OSError) -> OperatorError:
+    """A full disk, or any other failure of the system's."""
+    if error.errno in FULL_ERRNOS:
+        return full(path)
+    return io_error(path, error.strerror or str(error))
+
+
+def other_chain(path: Path) -> OperatorError:
+    return OperatorError(
+        STO_OTHER_CHAIN,
+        f"{path} belongs to another chain than the genesis document",
+        unchanged="nothing was written",
+        next_step="start the node with the genesis document of this folder, or with a folder of its own",
+    )
+
+
+def newer_format(path: Path, found: int, known: int) -> OperatorError:
+    return OperatorError(
+        STO_NEWER_FORMAT,
+        f"{path} has format {found}, this release knows formats up to {known}",
+        unchanged="nothing was written",
+        next_step="start the release that wrote it, or a later one",
+    )
