@@ -1,0 +1,166 @@
+"""Execution of decided slots: ledger, header, and one synced write of everything that changed."""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+
+from chainnode.ledger.founding import Founding, genesis_state
+from chainnode.ledger.header import block_time_ms, genesis_header, next_header
+from chainnode.ledger.machine import Execution, execute
+from chainnode.ledger.state import State
+from chainnode.ledger.transaction import BatchBody, Row, SignedTransaction
+from chainnode.ledger.transition import BlockContext
+from chainnode.store.port import ChainStorePort, RowStorePort
+from consensus.codec import decode
+from consensus.messages import QuorumCertificate
+from consensus.parameters import Parameters
+from consensus.ready import Decided
+from consensus.types import BlockHeader, Digest, ReplicaSets
+
+CACHED_BODIES = 64
+
+Watcher = Callable[[Decided, BlockHeader, Execution, State], None]
+"""Called right after a block was executed and stored, while the state is that of its height."""
+
+
+class Recent:
+    """Ids included in the last `validity_heights` blocks, for replay protection."""
+
+    def __init__(self, heights: int) -> None:
+        self._heights = heights
+        self._by_height: deque[tuple[int, Digest]] = deque()
+        self._ids: dict[Digest, int] = {}
+
+    def add(self, height: int, transaction_id: Digest) -> None:
+        if transaction_id not in self._ids:
+            self._ids[transaction_id] = height
+            self._by_height.append((height, transaction_id))
+
+    def forget_below(self, height: int) -> None:
+        """`height` is about to be executed: ids of more than `validity_heights` before may go."""
+        while self._by_height and self._by_height[0][0] < height - self._heights:
+            del self._ids[self._by_height.popleft()[1]]
+
+    def __contains__(self, transaction_id: object) -> bool:
+        return transaction_id in self._ids
+
+
+class Executor:
+    """The state and the chain of headers. `tip` is the last executed block, `certified` the latest
+    certificate at or below it."""
+
+    def __init__(
+        self,
+        *,
+        store: ChainStorePort,
+        rows: RowStorePort,
+        founding: Founding,
+        created_ms: int,
+        parameters: Parameters,
+        replica_sets: ReplicaSets,
+    ) -> None:
+        """Open the state; a store that is empty gets the genesis block."""
+        self._store = store
+        self._rows = rows
+        self._parameters = parameters
+        self._sets = replica_sets
+        self._chain_id = founding.chain_id
+        self._bodies: OrderedDict[Digest, BatchBody] = OrderedDict()
+        self.state = State(store.state_get)
+        self.watchers: list[Watcher] = []
+        tip = store.tip()
+        if tip is None:
+            tip = self._found(founding, created_ms)
+        assert tip.state_root == self.state.root, "the stored state is that of the last executed block"
+        self._tip = tip
+        self._certified = store.latest_certificate()
+        self.included = Recent(parameters.validity_heights)
+        for height, id_ in store.recent_transaction_ids(max(0, tip.height - parameters.validity_heights)):
+            self.included.add(height, id_)
+
+    @property
+    def tip(self) -> BlockHeader:
+        return self._tip
+
+    @property
+    def certified(self) -> QuorumCertificate | None:
+        return self._certified
+
+    def context(self, height: int, time_ms: int) -> BlockContext:
+        """What a block at `height` is executed under."""
+        epoch = self._sets(height).epoch
+        return BlockContext(self._chain_id, epoch, height, time_ms, self._parameters.validity_heights)
+
+    def execute(self, decided: Decided) -> BlockHeader:
+        """Execute the slot after the tip and store the block. Its batches are here: nothing is decided
+        before a replica holds them. Raises OperatorError where the disk fails."""
+        height = decided.sequence
+        time_ms = block_time_ms(self._tip, decided.time_ms)
+        self.included.forget_below(height)
+        outcome = execute(
+            self.context(height, time_ms),
+            [self._transactions(ref.digest) for ref in decided.refs],
+            self.row,
+            self.state,
+            self.included.__contains__,
+        )
+        header = next_header(
+            self._tip,
+            decided,
+            results=outcome.results,
+            events=outcome.events,
+            state_root=outcome.state_root,
+            validators=self._sets(height),
+            next_validators=self._sets(height + 1),
+        )
+        self._store.commit_block(
+            header, decided.refs, results=outcome.results, events=outcome.events, state_puts=outcome.puts
+        )
+        self._tip = header
+        for result in outcome.results:
+            self.included.add(height, result.transaction_id)
+        for watch in self.watchers:
+            watch(decided, header, outcome, self.state)
+        return header
+
+    def certify(self, certificate: QuorumCertificate) -> None:
+        """Keep the certificate of a block that was executed here."""
+        assert certificate.height <= self._tip.height
+        self._store.put_certificate(certificate)
+        self._certified = certificate
+
+    def row(self, digest: Digest) -> Row | None:
+        return self._rows.get(digest)
+
+    def holds(self, digest: Digest) -> bool:
+        return self._store.has_batch(digest)
+
+    def _transactions(self, digest: Digest) -> tuple[SignedTransaction, ...]:
+        return self.body(digest).transactions
+
+    def body(self, digest: Digest) -> BatchBody:
+        """A stored batch, decoded; the last ones are kept."""
+        body = self._bodies.get(digest)
+        if body is None:
+            stored = self._store.get_batch(digest)
+            assert stored is not None, "a batch is stored before it counts as ready"
+            body = decode(stored.body, BatchBody, limit_bytes=len(stored.body))
+            self.keep_body(digest, body)
+        self._bodies.move_to_end(digest)
+        return body
+
+    def keep_body(self, digest: Digest, body: BatchBody) -> None:
+        """A batch that was just checked need not be decoded again."""
+        self._bodies[digest] = body
+        if len(self._bodies) > CACHED_BODIES:
+            self._bodies.popitem(last=False)
+
+    def _found(self, founding: Founding, created_ms: int) -> BlockHeader:
+        puts = self.state.update(genesis_state(founding), {})
+        header = genesis_header(
+            chain_id=founding.chain_id,
+            time_ms=created_ms,
+            validators=self._sets(0),
+            state_root=self.state.root,
+        )
+        self._store.commit_block(header, (), results=(), events=(), state_puts=puts)
+        return header
