@@ -1,0 +1,215 @@
+"""The trio side: one listener, one dialler for each peer that this node dials, the table of links.
+
+Runs in a thread of its own. To the asyncio side it speaks through `Bridge` alone.
+"""
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import Protocol
+
+import structlog
+import trio
+
+from chainnode.net.dialling import dials, outlives, pauses_s
+from chainnode.net.framing import LinkFault
+from chainnode.net.libp2p_connect import Connection
+from chainnode.net.libp2p_link import ChannelEnd, Link, Signal, unix_ms
+from chainnode.net.libp2p_session import TcpStream, Upgrader, peer_id
+from chainnode.net.link import LinkShare
+from chainnode.net.port import Channel, CloseReason, Peer, PeerId, Tap, TransportConfig
+
+log = structlog.get_logger(__name__)
+
+_MAX_BACKLOG = 256
+_MAX_NOTED_HOSTS = 256
+
+
+class Bridge(Protocol):
+    """What the host tells the asyncio side; called from the trio thread."""
+
+    def link_up(self, share: LinkShare) -> None: ...
+
+    def link_down(self, share: LinkShare, reason: CloseReason) -> None: ...
+
+    def failed(self, peer: PeerId, reason: CloseReason) -> None:
+        """An attempt that gave no link."""
+
+    def notify(self) -> None:
+        """Frames came in, or there is room for frames that wait to be sent."""
+
+    def backlog(self) -> int:
+        """How many links came up or went down that the asyncio side has not seen yet."""
+
+
+class Host:
+    """`wake` may be called from any thread, all else belongs to trio's."""
+
+    def __init__(self, config: TransportConfig, bridge: Bridge, tap: Tap | None) -> None:
+        self._config = config
+        self._bridge = bridge
+        self._tap = tap
+        members = {peer_id(peer.transport_key): number for number, peer in config.peers.items()}
+        self._upgrader = Upgrader(config.seed, members)
+        self._links: dict[PeerId, Link] = {}
+        self._gone: dict[PeerId, Signal] = {}
+        self._pending: Counter[str] = Counter()
+        self._noted: dict[str, CloseReason] = {}
+        self._token: trio.lowlevel.TrioToken | None = None
+
+    async def run(self, ready: Callable[[list[str]], None]) -> None:
+        """Listen, dial and serve until cancelled. Raises OSError where it cannot listen."""
+        config = self._config
+        self._token = trio.lowlevel.current_trio_token()
+        self._gone = {number: Signal() for number in config.peers}
+        host, port = config.listen
+        # No SO_REUSEPORT: a second daemon on the same port must fail, not share it.
+        listeners = await trio.open_tcp_listeners(port, host=host)
+        async with trio.open_nursery() as nursery:
+            for number, peer in config.peers.items():
+                if dials(config.member, number, peer):
+                    nursery.start_soon(self._keep_dialling, number, peer)
+            nursery.start_soon(trio.serve_listeners, self._accept, listeners)
+            ready([join_address(listener.socket.getsockname()) for listener in listeners])
+
+    def wake(self, share: LinkShare, channel: Channel) -> None:
+        """The writer of that channel has something to do."""
+        assert self._token is not None
+        # The host may have ended a moment ago; then nobody has to be woken.
+        with contextlib.suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self._wake, share, channel, idempotent=True)
+
+    def _wake(self, share: LinkShare, channel: Channel) -> None:
+        link = self._links.get(share.peer)
+        if link is not None and link.share is share:
+            link.wake(channel)
+
+    async def _accept(self, stream: trio.SocketStream) -> None:
+        limits = self._config.limits
+        try:
+            address = join_address(stream.socket.getpeername())
+        except OSError:  # it is gone already
+            await trio.aclose_forcefully(stream)
+            return
+        host = address.rpartition(":")[0]
+        if (
+            self._pending.total() >= limits.pending_inbound
+            or self._pending[host] >= limits.pending_inbound_per_host
+        ):
+            await trio.aclose_forcefully(stream)
+            return
+        self._pending[host] += 1
+        fault = await self._serve(stream, None, address, lambda: self._settled(host))
+        self._note(f"from {host}", fault, address)
+
+    def _settled(self, host: str) -> None:
+        self._pending[host] -= 1
+        if not self._pending[host]:
+            del self._pending[host]
+
+    async def _keep_dialling(self, number: PeerId, peer: Peer) -> None:
+        assert peer.address is not None
+        limits, random = self._config.limits, Random()
+        pauses = pauses_s(limits, random)
+        while True:
+            if number in self._links:
+                await self._gone[number].wait()
+                continue
+            began = trio.current_time()
+            fault = await self._dial(number, peer.address)
+            self._note(f"to member {number}", fault, join_address(peer.address))
+            if (trio.current_time() - began) * 1_000 > limits.silent_after_ms:
+                pauses = pauses_s(limits, random)
+            await trio.sleep(next(pauses))
+
+    async def _dial(self, number: PeerId, target: tuple[str, int]) -> LinkFault:
+        try:
+            with trio.fail_after(self._config.limits.handshake_timeout_ms / 1_000):
+                stream = await trio.open_tcp_stream(*target)
+        except (OSError, trio.TooSlowError) as error:
+            self._bridge.failed(number, CloseReason.UNREACHABLE)
+            return LinkFault(CloseReason.UNREACHABLE, str(error) or "no answer in time")
+        return await self._serve(stream, number, join_address(target), lambda: None)
+
+    async def _serve(
+        self, stream: trio.SocketStream, peer: PeerId | None, address: str, settled: Callable[[], None]
+    ) -> LinkFault:
+        """Carry one connection from its first byte to its end; `peer` None: it came in.
+
+        `settled` is called once it is a link, or over before that.
+        """
+        tcp = TcpStream(stream)
+        connection = Connection(self._config, self._upgrader, tcp, peer)
+        fault = LinkFault(CloseReason.FAULT)
+        try:
+            async with trio.open_nursery() as nursery:
+                try:
+                    try:
+                        ends = await connection.establish(nursery)
+                        link = self._admit(connection, ends, address)
+                    finally:
+                        settled()
+                    fault = await self._run(link, connection)
+                except LinkFault as refused:
+                    fault = refused
+                    if connection.peer is not None:
+                        self._bridge.failed(connection.peer, fault.reason)
+                nursery.cancel_scope.cancel()
+        finally:
+            await tcp.close()
+        return fault
+
+    def _admit(self, connection: Connection, ends: tuple[ChannelEnd, ...], address: str) -> Link:
+        """Make it the peer's link. Raises LinkFault where another one stays."""
+        own, peer = self._config.member, connection.peer
+        assert peer is not None
+        if self._bridge.backlog() > _MAX_BACKLOG:
+            raise LinkFault(CloseReason.FAULT, "the node does not keep up with links that come and go")
+        dialled_by = peer if connection.inbound else own
+        old = self._links.get(peer)
+        if old is not None:
+            if outlives(own, peer, old.share.dialled_by, dialled_by):
+                raise LinkFault(CloseReason.REPLACED, f"the link that member {min(own, peer)} dialled stays")
+            self._drop(old, LinkFault(CloseReason.REPLACED, "a newer link took its place"))
+        share = LinkShare(peer, dialled_by, address, self._config.limits, unix_ms(), self.wake)
+        link = Link(share, ends, self._config.limits, self._bridge.notify, self._tap)
+        self._links[peer] = link
+        self._noted.pop(f"to member {peer}", None)
+        self._bridge.link_up(share)
+        return link
+
+    async def _run(self, link: Link, connection: Connection) -> LinkFault:
+        try:
+            fault = await link.run()
+        except trio.Cancelled:
+            self._drop(link, LinkFault(CloseReason.STOPPING))
+            raise
+        fault = connection.guard_fault or fault
+        self._drop(link, fault)
+        return fault
+
+    def _drop(self, link: Link, fault: LinkFault) -> None:
+        """Take the link out of the table, once, and end it."""
+        peer = link.share.peer
+        link.close(fault)
+        if self._links.get(peer) is link:
+            del self._links[peer]
+            self._bridge.link_down(link.share, fault.reason)
+            self._gone[peer].set()
+
+    def _note(self, where: str, fault: LinkFault, address: str) -> None:
+        """Log a connection's end; the same again and again from one place is no news."""
+        if self._noted.get(where) is not fault.reason:
+            if len(self._noted) >= _MAX_NOTED_HOSTS:
+                self._noted.clear()
+            self._noted[where] = fault.reason
+            log.warning(
+                "connection over", where=where, address=address, reason=str(fault.reason), detail=fault.detail
+            )
+
+
+def join_address(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
+    """`host:port`, an IPv6 host in brackets."""
+    host, port = address[0], address[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,203 @@
+"""Frames between nodes: a tagged union in canonical MessagePack, every field bounded.
+
+`decode_frame` is total: a Frame or a DecodeError, whatever the bytes. What a frame carries as bytes
+(consensus messages, batches, blocks) is decoded by its own room.
+"""
+
+from typing import Annotated, Literal, TypeAlias, get_args
+
+from msgspec import Meta, Struct
+
+from chainnode.ledger.transaction import MAX_ROW_BYTES, Row
+from consensus.codec import DecodeError, decode, encode
+
+PROTOCOL_VERSION = 1
+"""Of the frames and of the handshake; a peer of another version is refused, with both numbers named."""
+
+MAX_OFFERED_DIGESTS = 1_024
+MAX_BLOCKS = 256
+MAX_OWN_VOTES = 512
+MAX_PARTS = 4_096
+MAX_SEALED_BYTES = 4_096
+MAX_ROWS_IN_FRAME = 1_024
+MAX_CHUNKS = 1_048_576
+
+Id = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Digest32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Natural = Annotated[int, Meta(ge=0, le=2**53)]
+Member = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Bytes = Annotated[bytes, Meta(min_length=1)]
+
+
+class Hello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="hello"):
+    """The first frame of a link, in both directions; transports send and check it themselves."""
+
+    version: Natural
+    chain_id: Digest32
+    member: Member
+
+
+class Consensus(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="consensus"):
+    """`message`: encoded consensus.messages.Message."""
+
+    message: Bytes
+
+
+class Batch(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="batch"):
+    """`batch`: encoded SignedBatch, pushed by its origin or in answer to a BatchRequest."""
+
+    batch: Bytes
+
+
+class BatchOffer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="batch-offer"):
+    """Batches of the sender that are not in a block yet: ask for what is not there."""
+
+    digests: Annotated[tuple[Digest32, ...], Meta(min_length=1, max_length=MAX_OFFERED_DIGESTS)]
+
+
+class BatchRequest(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="batch-request"):
+    digest: Digest32
+
+
+class BatchMissing(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="batch-missing"):
+    """The answer of a node that does not hold the batch."""
+
+    digest: Digest32
+
+
+class BlocksRequest(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="blocks-request"):
+    from_height: Natural
+    count: Annotated[int, Meta(ge=1, le=MAX_BLOCKS)]
+
+
+class Blocks(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="blocks"):
+    """Certified blocks in order, as many as fit the frame; `tip_height` is the sender's."""
+
+    blocks: Annotated[tuple[Bytes, ...], Meta(max_length=MAX_BLOCKS)]
+    tip_height: Natural
+
+
+class Status(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="status"):
+    """Height of the last certified block, and the view."""
+
+    height: Natural
+    view: Natural
+
+
+class OwnVotesRequest(
+    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="own-votes-request"
+):
+    """Which votes of `replica` do you hold? Asked at every start, to notice a disk that was rolled back."""
+
+    replica: Member
+
+
+class OwnVotes(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="own-votes"):
+    """Encoded messages; their signatures prove themselves."""
+
+    messages: Annotated[tuple[Bytes, ...], Meta(max_length=MAX_OWN_VOTES)]
+
+
+class ObjectRequest(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="object-request"):
+    """A ciphertext, asked for under the release that entitles to it."""
+
+    request_id: Id
+    object_id: Id
+
+
+class ObjectChunk(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="object-chunk"):
+    """Chunk `index` of `total`, in order from 0."""
+
+    object_id: Id
+    index: Annotated[int, Meta(ge=0, lt=MAX_CHUNKS)]
+    total: Annotated[int, Meta(ge=1, le=MAX_CHUNKS)]
+    data: Bytes
+
+
+class ObjectMissing(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="object-missing"):
+    object_id: Id
+
+
+class Part(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A part of an object's key, sealed to the project's key."""
+
+    object_id: Id
+    role: Literal["provider", "patient"]
+    sealed: Annotated[bytes, Meta(min_length=1, max_length=MAX_SEALED_BYTES)]
+
+
+class Pseudonym(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The project's own pseudonym of the subject behind an object."""
+
+    object_id: Id
+    pseudonym: Id
+
+
+class PartDelivery(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="part-delivery"):
+    """Parts of the release that was certified at `release_height`; `last`: no more follow."""
+
+    release_height: Natural
+    request_id: Id
+    parts: Annotated[tuple[Part, ...], Meta(max_length=MAX_PARTS)]
+    pseudonyms: Annotated[tuple[Pseudonym, ...], Meta(max_length=MAX_PARTS)]
+    last: bool
+
+
+class PartAck(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="part-ack"):
+    """`digest`: of all parts that were received."""
+
+    request_id: Id
+    digest: Digest32
+
+
+class RowsRequest(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="rows-request"):
+    digests: Annotated[tuple[Digest32, ...], Meta(min_length=1, max_length=MAX_ROWS_IN_FRAME)]
+
+
+class Rows(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="rows"):
+    """The rows that are here, of those that were asked for."""
+
+    rows: Annotated[tuple[Row, ...], Meta(max_length=MAX_ROWS_IN_FRAME)]
+
+
+Frame: TypeAlias = (
+    Hello
+    | Consensus
+    | Batch
+    | BatchOffer
+    | BatchRequest
+    | BatchMissing
+    | BlocksRequest
+    | Blocks
+    | Status
+    | OwnVotesRequest
+    | OwnVotes
+    | ObjectRequest
+    | ObjectChunk
+    | ObjectMissing
+    | PartDelivery
+    | PartAck
+    | RowsRequest
+    | Rows
+)
+FRAME_TYPES: tuple[type[Frame], ...] = get_args(Frame)
+
+MAX_HELLO_BYTES = 128
+
+
+def encode_frame(frame: Frame) -> bytes:
+    return encode(frame)
+
+
+def decode_frame(data: bytes, *, limit_bytes: int) -> Frame:
+    """Raises DecodeError: too large, not a frame, a field out of its bounds, or not canonical."""
+    frame: Frame = decode(data, Frame, limit_bytes=limit_bytes)  # type: ignore[arg-type]
+    if isinstance(frame, Rows) and not all(_row_fits(row) for row in frame.rows):
+        raise DecodeError("malformed", f"a row's salt is 32 bytes and its data at most {MAX_ROW_BYTES}")
+    if isinstance(frame, ObjectChunk) and frame.index >= frame.total:
+        raise DecodeError("malformed", f"no chunk {frame.index} among {frame.total}")
+    return frame
+
+
+def _row_fits(row: Row) -> bool:
+    return len(row.salt) == 32 and len(row.data) <= MAX_ROW_BYTES
