@@ -1,0 +1,270 @@
+"""The form of each payload: what can be said of it without knowing the state."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chainnode.ledger.payloads import (
+    DATA_CLASSES,
+    DENY,
+    MAX_CLASS_KEYS,
+    MAX_OBJECTS,
+    MAX_POINTERS,
+    MODIFIERS,
+    PERMISSIONS,
+    PERMIT,
+    ROLE_HEAD,
+    ROLE_PATIENT,
+    ROLE_STEWARD,
+    AddDepartment,
+    AddStudy,
+    AnchorRecords,
+    Apply,
+    AttestEnrolment,
+    Consent,
+    EnrolPatient,
+    Grant,
+    ObjectPointer,
+    Payload,
+    ProveEnrolment,
+    Purpose,
+    RequestRelease,
+    Revoke,
+    ShareReceipt,
+    UsePolicy,
+    Withdraw,
+)
+from chainnode.ledger.rules import RefusedError
+from chainnode.ledger.transaction import ID_BYTES, possession_bytes
+from consensus.domain import DIGEST_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES
+
+Verify = Callable[[bytes, bytes, bytes], bool]
+"""(key, signed bytes, signature): Ed25519 by libsodium's rule."""
+ValidPoint = Callable[[bytes], bool]
+"""crypto_core_ed25519_is_valid_point: on the curve, in the main subgroup, canonical."""
+
+SEALING_KEY_BYTES = 1_216
+"""MLKEM768-X25519: 1,184 and 32."""
+MAX_MEMBERS = 65_536
+MAX_NUMBER = 2**53
+MAX_EPOCH = 2**31
+MAX_DISEASE_CHARACTERS = 64
+MAX_LOCATOR_BYTES = 512
+MAX_SEALED_KEY_BYTES = 2_048
+LEVELS = (1, 5)
+"""GB/T 39725: five levels of health data."""
+
+SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST = "all", "class", "consent", "request"
+ROLE_PROJECT = "project"
+SHARE_PROVIDER, SHARE_REQUESTER = "provider", "requester"
+
+_SLUG = re.compile(r"[a-z0-9-]{1,32}")
+
+
+@dataclass(frozen=True, slots=True)
+class FormContext:
+    chain_id: bytes
+    verify: Verify
+    valid_point: ValidPoint
+
+
+def require(condition: bool, rule: str, detail: str) -> None:
+    """Raises RefusedError where `condition` does not hold."""
+    if not condition:
+        raise RefusedError(rule, detail)
+
+
+def require_slug(value: str, what: str) -> None:
+    require(bool(_SLUG.fullmatch(value)), "malformed", f"{what} is not 1 to 32 of a-z, 0-9 and -")
+
+
+def require_length(value: bytes, length: int, what: str) -> None:
+    require(len(value) == length, "malformed", f"{what} has {len(value)} bytes instead of {length}")
+
+
+def require_number(value: int, low: int, high: int, what: str) -> None:
+    require(low <= value <= high, "malformed", f"{what} = {value} lies outside {low} to {high}")
+
+
+def require_distinct(values: Sequence[Any], least: int, most: int, what: str) -> None:
+    require(least <= len(values) <= most, "malformed", f"{len(values)} {what}: {least} to {most} are taken")
+    require(len(frozenset(values)) == len(values), "duplicate", f"{what} name one twice")
+
+
+def require_key(key: bytes, form: FormContext, what: str) -> None:
+    require_length(key, PUBLIC_KEY_BYTES, what)
+    require(form.valid_point(key), "bad-key", f"{what} is not a valid point")
+
+
+def _use(permission: str, modifiers: tuple[str, ...], disease: str) -> None:
+    require(permission in PERMISSIONS, "malformed", "not a permission of DUO")
+    require_distinct(modifiers, 0, len(MODIFIERS), "modifiers")
+    require(all(m in MODIFIERS for m in modifiers), "malformed", "not a modifier of DUO")
+    require(bool(disease) == (permission == "DS"), "malformed", "a disease stands with DS and only there")
+    require(len(disease) <= MAX_DISEASE_CHARACTERS, "malformed", "the disease's code is too long")
+
+
+def _policy(policy: UsePolicy) -> None:
+    _use(policy.permission, policy.modifiers, policy.disease)
+    require(list(policy.modifiers) == sorted(policy.modifiers), "malformed", "modifiers are not sorted")
+
+
+def _purpose(purpose: Purpose) -> None:
+    _use(purpose.permission, purpose.modifiers, purpose.disease)
+
+
+def _pointer(pointer: ObjectPointer) -> None:
+    require_length(pointer.object_id, ID_BYTES, "an object id")
+    require_length(pointer.handle, ID_BYTES, "a handle")
+    require(pointer.data_class in DATA_CLASSES, "malformed", "not a data class")
+    require_number(pointer.level, *LEVELS, "level")
+    require_number(pointer.epoch, 0, MAX_EPOCH, "epoch")
+    require_number(pointer.length_bytes, 1, MAX_NUMBER, "length_bytes")
+    for name in ("root", "commitment_hospital", "commitment_patient", "commitment_dek"):
+        require_length(getattr(pointer, name), DIGEST_BYTES, name)
+    require_number(len(pointer.locator), 1, MAX_LOCATOR_BYTES, "bytes of locator")
+
+
+def _add_department(payload: AddDepartment, form: FormContext) -> None:
+    require_number(payload.member, 0, MAX_MEMBERS, "member")
+    require_slug(payload.department, "department")
+    require_key(payload.head_key, form, "head_key")
+
+
+def _add_study(payload: AddStudy, _: FormContext) -> None:
+    require_number(payload.member, 0, MAX_MEMBERS, "member")
+    require_slug(payload.department, "department")
+    require_slug(payload.study, "study")
+    require_length(payload.sealing_key, SEALING_KEY_BYTES, "sealing_key")
+
+
+def _enrol(payload: EnrolPatient, form: FormContext) -> None:
+    require_number(payload.member, 0, MAX_MEMBERS, "member")
+    require_length(payload.handle, ID_BYTES, "handle")
+    require_key(payload.patient_key, form, "patient_key")
+    classes = [(key.data_class, key.epoch) for key in payload.class_keys]
+    require_distinct(classes, 1, MAX_CLASS_KEYS, "class keys")
+    require_distinct([key.point for key in payload.class_keys], 1, MAX_CLASS_KEYS, "points")
+    for key in payload.class_keys:
+        require(key.data_class in DATA_CLASSES, "malformed", "not a data class")
+        require_number(key.epoch, 0, MAX_EPOCH, "epoch")
+        require_key(key.point, form, "a class key's point")
+    require_length(payload.link_row, DIGEST_BYTES, "link_row")
+
+
+def _handle_only(payload: AttestEnrolment | ProveEnrolment, _: FormContext) -> None:
+    require_length(payload.handle, ID_BYTES, "handle")
+
+
+def _anchor(payload: AnchorRecords, _: FormContext) -> None:
+    require_number(payload.member, 0, MAX_MEMBERS, "member")
+    require_slug(payload.department, "department")
+    require_slug(payload.study, "study")
+    _policy(payload.policy)
+    require_distinct([p.object_id for p in payload.pointers], 1, MAX_POINTERS, "pointers")
+    for pointer in payload.pointers:
+        _pointer(pointer)
+    require_number(len(payload.sealed_key), 1, MAX_SEALED_KEY_BYTES, "bytes of sealed_key")
+    require_length(payload.report_digest, DIGEST_BYTES, "report_digest")
+
+
+def _apply(payload: Apply, form: FormContext) -> None:
+    require_length(payload.request_id, ID_BYTES, "request_id")
+    require_number(payload.member, 0, MAX_MEMBERS, "member")
+    require_slug(payload.department, "department")
+    require_slug(payload.project, "project")
+    require_key(payload.project_key, form, "project_key")
+    require_length(payload.project_sealing_key, SEALING_KEY_BYTES, "project_sealing_key")
+    _purpose(payload.purpose)
+    require_distinct(payload.objects, 1, MAX_OBJECTS, "objects")
+    for object_id in payload.objects:
+        require_length(object_id, ID_BYTES, "an object id")
+    require_number(payload.expires_ms, 1, MAX_NUMBER, "expires_ms")
+    require_length(payload.text_row, DIGEST_BYTES, "text_row")
+    require_length(payload.possession, SIGNATURE_BYTES, "possession")
+    signed = possession_bytes(form.chain_id, payload.request_id, payload.project_sealing_key, payload.purpose)
+    proven = form.verify(payload.project_key, signed, payload.possession)
+    require(proven, "bad-possession", "the project's key did not sign for this application")
+
+
+def require_role_fields(role: str, member: int, department: str) -> None:
+    """A steward speaks for a member, a head for a department too, patient and project for neither."""
+    require_number(member, 0, MAX_MEMBERS, "member")
+    if role == ROLE_HEAD:
+        require_slug(department, "department")
+        return
+    require(not department, "malformed", f"{role}: department is to be empty")
+    require(role == ROLE_STEWARD or member == 0, "malformed", f"{role}: member is to be 0")
+
+
+def _grant(payload: Grant, _: FormContext) -> None:
+    require_length(payload.request_id, ID_BYTES, "request_id")
+    require(payload.role in (ROLE_PATIENT, ROLE_STEWARD, ROLE_HEAD), "malformed", "not a role that grants")
+    require_length(payload.handle, ID_BYTES if payload.role == ROLE_PATIENT else 0, "handle")
+    require_role_fields(payload.role, payload.member, payload.department)
+    require(payload.decision in (PERMIT, DENY), "malformed", "a decision is permit or deny")
+    require_distinct(payload.objects, 0, MAX_OBJECTS, "objects")
+    for object_id in payload.objects:
+        require_length(object_id, ID_BYTES, "an object id")
+    require(len(payload.parts_digest) in (0, DIGEST_BYTES), "malformed", "parts_digest has a wrong length")
+
+
+def _consent(payload: Consent, _: FormContext) -> None:
+    require_length(payload.handle, ID_BYTES, "handle")
+    require_length(payload.consent_id, ID_BYTES, "consent_id")
+    require_length(payload.provision_row, DIGEST_BYTES, "provision_row")
+
+
+def _revoke(payload: Revoke, _: FormContext) -> None:
+    require_length(payload.handle, ID_BYTES, "handle")
+    if payload.scope == SCOPE_ALL:
+        require_length(payload.target, 0, "target")
+    elif payload.scope == SCOPE_CLASS:
+        known = payload.target in [name.encode() for name in DATA_CLASSES]
+        require(known, "malformed", "the target is not a data class")
+    else:
+        require(payload.scope in (SCOPE_CONSENT, SCOPE_REQUEST), "malformed", "not a scope of revocation")
+        require_length(payload.target, ID_BYTES, "target")
+
+
+def _withdraw(payload: Withdraw, _: FormContext) -> None:
+    require_length(payload.request_id, ID_BYTES, "request_id")
+    roles = (ROLE_PROJECT, ROLE_PATIENT, ROLE_STEWARD, ROLE_HEAD)
+    require(payload.role in roles, "malformed", "not a role that withdraws")
+    require_role_fields(payload.role, payload.member, payload.department)
+
+
+def _release(payload: RequestRelease, _: FormContext) -> None:
+    require_length(payload.request_id, ID_BYTES, "request_id")
+
+
+def _share(payload: ShareReceipt, _: FormContext) -> None:
+    require_length(payload.request_id, ID_BYTES, "request_id")
+    require_number(payload.release_height, 1, MAX_NUMBER, "release_height")
+    require_number(payload.member, 0, MAX_MEMBERS, "member")
+    require_number(payload.peer, 0, MAX_MEMBERS, "peer")
+    require(payload.role in (SHARE_PROVIDER, SHARE_REQUESTER), "malformed", "not a role that shares")
+    require_length(payload.parts_digest, DIGEST_BYTES, "parts_digest")
+
+
+_FORMS: dict[type[Any], Callable[[Any, FormContext], None]] = {
+    AddDepartment: _add_department,
+    AddStudy: _add_study,
+    EnrolPatient: _enrol,
+    AttestEnrolment: _handle_only,
+    ProveEnrolment: _handle_only,
+    AnchorRecords: _anchor,
+    Apply: _apply,
+    Grant: _grant,
+    Consent: _consent,
+    Revoke: _revoke,
+    Withdraw: _withdraw,
+    RequestRelease: _release,
+    ShareReceipt: _share,
+}
+
+
+def check_payload(payload: Payload, form: FormContext) -> None:
+    """Raises RefusedError: lengths, ranges, vocabularies, duplicates, invalid points, possession."""
+    _FORMS[type(payload)](payload, form)

@@ -1,0 +1,103 @@
+"""Every rule by which the chain refuses something: a code for programs, a sentence for people."""
+
+from dataclasses import dataclass
+
+FORM_RULES: dict[str, str] = {
+    "too-large": "It is longer than the protocol allows.",
+    "malformed": "It does not have the form that the protocol asks for.",
+    "non-canonical": "It is not in canonical encoding: the same value has a shorter or other spelling.",
+    "unknown-suite": "It names a cryptographic suite that this chain does not use.",
+    "other-chain": "It was made for another chain.",
+    "expired-transaction": "Its last valid height has passed.",
+    "validity-too-long": "Its last valid height lies further ahead than the chain allows.",
+    "bad-signature": "The signature does not verify under the key that it carries.",
+    "bad-key": "A key or point in it is not a valid element of the group.",
+    "bad-possession": "The project's key did not sign for itself: possession is not proven.",
+    "row-mismatch": "The personal rows beside it are not the ones whose digests it names.",
+    "bad-row": "A personal row beside it does not have the form that its kind asks for.",
+    "duplicate": "It names the same thing twice.",
+    "unknown-origin": "The batch's origin is not a member.",
+    "replayed": "This transaction was included before.",
+}
+
+STATE_RULES: dict[str, str] = {
+    "unknown-signer": "The signing key belongs to nobody on this chain.",
+    "not-permitted": "The signing key belongs to somebody who may not do this.",
+    "key-in-use": "The key has a holder already; one key has one role, once on the whole chain.",
+    "unknown-member": "There is no such member.",
+    "unknown-department": "There is no such department.",
+    "unknown-study": "There is no such study.",
+    "unknown-patient": "There is no enrolment under this handle.",
+    "unknown-class-key": "The patient has no class key for this data class and epoch.",
+    "unknown-object": "An object that it names was never anchored.",
+    "unknown-request": "There is no such application.",
+    "unknown-grant": "The signer has no decision on this application to take back.",
+    "unknown-consent": "The patient has no such consent.",
+    "unknown-release": "There is no authorised release at this height.",
+    "duplicate-id": "The identifier is taken.",
+    "object-claimed": "An object that it names is anchored already; an object has one anchor.",
+    "already-done": "This was done before and stands.",
+    "registrar-not-independent": "The hospital that enrols runs this registrar: nobody attests for itself.",
+    "enrolment-not-active": "The enrolment lacks the registrar's attestation or the patient's proof.",
+    "other-member": "An object that it names concerns a patient of another member.",
+    "not-of-signer": "An object that it names is not one that the signer may speak for.",
+    "not-in-request": "An object that it names is not part of the application.",
+    "not-a-provider": "The member provides nothing to this release.",
+    "expiry-passed": "The expiry asked for is not in the future.",
+    "limit-reached": "The patient has as many standing consents as the chain keeps: revoke one first.",
+    "block-budget": "This block has evaluated as many objects as it may: ask again.",
+}
+
+VERDICT_RULES: dict[str, str] = {
+    "request-withdrawn": "The project has withdrawn its application.",
+    "application-expired": "The application's expiry has passed at the block's time.",
+    "purpose-not-permitted": "The data's use policy does not permit the application's purpose.",
+    "revoked": "The patient revoked, at or after the height of what was given.",
+    "patient-denied": "The patient said no.",
+    "patient-not-signed": "Neither a live grant of the patient nor a standing consent covers it.",
+    "steward-denied": "The providing hospital's steward said no.",
+    "steward-not-signed": "The providing hospital's steward has not granted it.",
+    "head-denied": "The head of the providing department said no.",
+    "head-not-signed": "The head of the providing department has not granted it.",
+}
+"""In the order in which they are looked at: the first that holds is the verdict."""
+
+VERIFICATION_RULES: dict[str, str] = {
+    "receipt-malformed": "The receipt is not a receipt in deterministic CBOR.",
+    "receipt-not-minimal": "The receipt holds something that it does not need, or holds it out of order.",
+    "wrong-chain": "The receipt is of another chain than the genesis file.",
+    "bad-header": "The block header is not what the receipt says it is.",
+    "unknown-validators": "The header names a validator set that the genesis file does not give.",
+    "bad-certificate": "The certificate is not a quorum's votes for this header.",
+    "bad-proof": "A state proof does not lead to the header's state root.",
+    "missing-fact": "A fact that the decision rests on is not in the receipt.",
+    "bad-transaction": "A transaction in the receipt does not verify, or says something else than the state.",
+    "bad-pointer": "An object's pointer is not in the batch that anchored it.",
+    "verdict-differs": "Evaluated again from the proven facts, the decision comes out differently.",
+    "bad-statement": "The node's statement does not verify.",
+}
+
+RULES: dict[str, str] = FORM_RULES | STATE_RULES | VERDICT_RULES | VERIFICATION_RULES
+"""Every rule code and its sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A rule of the chain said no; `rule` is a key of RULES, `detail` says what it met."""
+
+    rule: str
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        assert self.rule in RULES, f"{self.rule} is no rule"
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.detail or RULES[self.rule]}"
+
+
+class RefusedError(Exception):
+    """Carries a Refusal out of nested checks; never leaves the ledger's public functions."""
+
+    def __init__(self, rule: str, detail: str = "") -> None:
+        self.refusal = Refusal(rule, detail)
+        super().__init__(str(self.refusal))

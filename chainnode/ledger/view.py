@@ -1,0 +1,126 @@
+"""Typed reading of the state, whatever it is read from: the store, a block's changes, or proofs."""
+
+from typing import Protocol, TypeVar
+
+from chainnode.ledger import keys
+from chainnode.ledger.payloads import ObjectPointer
+from chainnode.ledger.records import (
+    RECORD_BYTES,
+    BatchIndex,
+    BatchRecord,
+    ConsentsRecord,
+    DepartmentRecord,
+    EnrolmentRecord,
+    GenesisRecord,
+    GrantRecord,
+    HolderRecord,
+    MemberRecord,
+    ObjectIndex,
+    Record,
+    RegistrarRecord,
+    ReleaseRecord,
+    RequestRecord,
+    RequestRevocationRecord,
+    RevocationRecord,
+    ShareRecord,
+    StudyRecord,
+)
+from consensus.codec import decode
+
+R = TypeVar("R", bound=Record)
+
+
+class Reader(Protocol):
+    """`get` reads the authenticated state, `index` what stands beside the tree."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def index(self, key: bytes) -> bytes | None: ...
+
+
+def read(reader: Reader, key: bytes, type_: type[R]) -> R | None:
+    """The record at `key`, None where there is none."""
+    value = reader.get(key)
+    return None if value is None else decode(value, type_, limit_bytes=RECORD_BYTES)
+
+
+def genesis(reader: Reader) -> GenesisRecord | None:
+    return read(reader, keys.GENESIS, GenesisRecord)
+
+
+def member(reader: Reader, number: int) -> MemberRecord | None:
+    return read(reader, keys.member(number), MemberRecord)
+
+
+def registrar(reader: Reader, name: str) -> RegistrarRecord | None:
+    return read(reader, keys.registrar(name), RegistrarRecord)
+
+
+def holder(reader: Reader, key: bytes) -> HolderRecord | None:
+    return read(reader, keys.holder(key), HolderRecord)
+
+
+def department(reader: Reader, number: int, slug: str) -> DepartmentRecord | None:
+    return read(reader, keys.department(number, slug), DepartmentRecord)
+
+
+def study(reader: Reader, number: int, department_slug: str, slug: str) -> StudyRecord | None:
+    return read(reader, keys.study(number, department_slug, slug), StudyRecord)
+
+
+def patient(reader: Reader, handle: bytes) -> EnrolmentRecord | None:
+    return read(reader, keys.patient(handle), EnrolmentRecord)
+
+
+def batch(reader: Reader, root: bytes) -> BatchRecord | None:
+    return read(reader, keys.batch(root), BatchRecord)
+
+
+def request(reader: Reader, request_id: bytes) -> RequestRecord | None:
+    return read(reader, keys.request(request_id), RequestRecord)
+
+
+def grant(
+    reader: Reader, request_id: bytes, role: str, *, handle: bytes = b"", number: int = 0, slug: str = ""
+) -> GrantRecord | None:
+    """`handle` for the patient's, `number` for the steward's, `number` and `slug` for the head's."""
+    key = keys.grant(request_id, role, handle=handle, number=number, slug=slug)
+    return read(reader, key, GrantRecord)
+
+
+def consents(reader: Reader, handle: bytes) -> ConsentsRecord | None:
+    return read(reader, keys.consents(handle), ConsentsRecord)
+
+
+def revocations(reader: Reader, handle: bytes) -> RevocationRecord | None:
+    return read(reader, keys.revocations(handle), RevocationRecord)
+
+
+def request_revocation(reader: Reader, handle: bytes, request_id: bytes) -> RequestRevocationRecord | None:
+    return read(reader, keys.request_revocation(handle, request_id), RequestRevocationRecord)
+
+
+def release(reader: Reader, request_id: bytes) -> ReleaseRecord | None:
+    """The latest decision on a request."""
+    return read(reader, keys.release(request_id), ReleaseRecord)
+
+
+def share(
+    reader: Reader, request_id: bytes, release_height: int, role: str, number: int, peer: int
+) -> ShareRecord | None:
+    return read(reader, keys.share(request_id, release_height, role, number, peer), ShareRecord)
+
+
+def object_index(reader: Reader, object_id: bytes) -> ObjectIndex | None:
+    value = reader.index(keys.object_index(object_id))
+    return None if value is None else decode(value, ObjectIndex, limit_bytes=RECORD_BYTES)
+
+
+def batch_index(reader: Reader, root: bytes) -> BatchIndex | None:
+    value = reader.index(keys.batch_index(root))
+    return None if value is None else decode(value, BatchIndex, limit_bytes=RECORD_BYTES)
+
+
+def pointer(found: ObjectIndex) -> ObjectPointer:
+    """The pointer that an index entry holds."""
+    return decode(found.pointer, ObjectPointer, limit_bytes=RECORD_BYTES)
