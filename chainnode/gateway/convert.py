@@ -49,10 +49,12 @@ def timeout(value: int) -> int:
 
 
 def macs(values: Iterable[bytes]) -> list[bytes]:
-    """MACs of 32 bytes, or Refused."""
+    """MACs of 16 to 32 bytes, or Refused."""
     given = list(values)
     at_most("the number of MACs", len(given), MAX_MACS)
-    return [exact("a MAC", mac, 32) for mac in given]
+    if not all(16 <= len(mac) <= 32 for mac in given):
+        raise Refused(REQUEST_MALFORMED, "a MAC has not 16 to 32 bytes")
+    return given
 
 
 def parts(values: Iterable[pb.Part]) -> list[Part]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from chainnode.pool.container import MAX_CIPHERTEXT_BYTES
+
 CHUNK_BYTES = 262_144
 """Objects, plain texts and receipts travel in chunks of this size."""
 
@@ -22,6 +24,6 @@ class Limits:
     calls: int = 128
     calls_per_connection: int = 32
     stall_ms: int = 30_000
-    object_bytes: int = 33_554_432
-    uploads: int = 4
+    object_bytes: int = MAX_CIPHERTEXT_BYTES
+    uploads: int = 2
     idle_connection_ms: int = 600_000

@@ -206,11 +206,15 @@ class NodeService(pb_grpc.NodeServicer):  # type: ignore[misc]
 
     @_guarded
     async def PutObject(self, request: AsyncIterator[Any], context: Any) -> Any:
-        if self._uploads.locked():
-            raise Refused(UPLOADS_BUSY, f"{self._limits.uploads} objects are being taken in")
-        async with self._uploads:
+        try:
+            await asyncio.wait_for(self._uploads.acquire(), self._limits.stall_ms / 1_000)
+        except TimeoutError:
+            raise Refused(UPLOADS_BUSY, f"{self._limits.uploads} objects are being taken in") from None
+        try:
             upload = await self._collect(request)
             await self._api.put_object(upload)
+        finally:
+            self._uploads.release()
         self._note("gateway.put-object", context, object=upload.object_id.hex())
         return pb.PutObjectReply()
 

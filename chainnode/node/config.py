@@ -60,12 +60,11 @@ class SocketConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectsConfig:
-    """Folders or object store URLs of the ciphertexts, of W_h and of the recipients' lists (W_p)."""
+class PoolConfig:
+    """`folder` holds the wrapped halves, and the ciphertexts too unless `objects_url` names a store."""
 
-    url: str
-    wraps_url: str
-    recipients_url: str
+    folder: Path
+    objects_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ class NodeConfig:
     peers: tuple[PeerConfig, ...]
     sockets: tuple[SocketConfig, ...]
     store_folder: Path
-    objects: ObjectsConfig
+    pool: PoolConfig
     log: LogConfig
     verification: str
 
@@ -194,11 +193,8 @@ KEYS: tuple[Key, ...] = (
     Key("sockets.folder", _text, "run", "folder of the Unix sockets"),
     *(key for role in Role for key in _socket_keys(role)),
     Key("store.folder", _text, "store", "vote log, blocks, state, erasable rows"),
-    Key("objects.url", _text, "objects", "folder or s3://, gs://, az:// URL of the encrypted objects"),
-    Key("objects.wraps_url", _text, "wraps", "the same for the hospital's halves, a store of its own"),
-    Key(
-        "objects.recipients_url", _text, "recipients", "the same for the patients' halves, a store of its own"
-    ),
+    Key("pool.folder", _text, "pool", "encrypted objects and, in folders of their own, both wrapped halves"),
+    Key("pool.objects_url", _text, None, "s3://, gs:// or az:// URL of the encrypted objects, if elsewhere"),
     Key(
         "log.level", _choice("debug", "info", "warning", "error"), "info", "least severe line that is logged"
     ),
@@ -350,12 +346,7 @@ def _build(file: Path, reader: _Reader) -> NodeConfig:
         peers=tuple(peers),
         sockets=sockets,
         store_folder=home / reader.get("store.folder"),
-        objects=ObjectsConfig(
-            *(
-                value if "://" in value else str(home / value)
-                for value in map(reader.get, ("objects.url", "objects.wraps_url", "objects.recipients_url"))
-            )
-        ),
+        pool=PoolConfig(home / reader.get("pool.folder"), reader.get("pool.objects_url") or ""),
         log=LogConfig(reader.get("log.level"), reader.get("log.format")),
         verification=reader.get("verification.mode"),
     )
