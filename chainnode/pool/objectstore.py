@@ -9,6 +9,7 @@ import asyncio
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -39,9 +40,10 @@ class ObjectStore:
         """A folder's path, or a URL (file, memory, s3, gs, az). Nothing above `limit_bytes` is stored
         or read. One process at a time may open a folder. Raises OperatorError POL-03."""
         try:
-            if "://" in location:
+            address = urlsplit(location)
+            if "://" in location and address.scheme != "file":
                 return cls(from_url(location), location, None, limit_bytes)
-            folder = Path(location)
+            folder = Path(unquote(address.path) if address.scheme == "file" else location)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for leftover in folder.glob("*#*"):
                 # obstore writes beside the name first; a kill in between leaves that file.
@@ -55,21 +57,22 @@ class ObjectStore:
                 next_step="Correct the location in the configuration, or the folder's permissions.",
             ) from None
 
-    def put(self, object_id: bytes, data: bytes) -> None:
-        """Store durably. The same bytes again are fine. Raises ObjectError `object-exists` where
-        others lie there, `object-too-large`."""
+    def put(self, object_id: bytes, data: bytes) -> bool:
+        """Store durably; False where the same bytes lay there already. Raises ObjectError
+        `object-exists` where others do, `object-too-large`."""
         if len(data) > self.limit_bytes:
             raise ObjectError("object-too-large", f"{len(data)} bytes, at most {self.limit_bytes} are taken")
         name = object_id.hex()
         try:
-            try:
-                obstore.put(self._backend, name, data, mode="create", use_multipart=False)
-            except AlreadyExistsError:
-                if self.get(object_id) != data:
-                    raise ObjectError("object-exists", f"other bytes lie under {name}") from None
+            obstore.put(self._backend, name, data, mode="create", use_multipart=False)
             self._flush(name)
+        except AlreadyExistsError:
+            if self.get(object_id) != data:
+                raise ObjectError("object-exists", f"other bytes lie under {name}") from None
+            return False
         except (OSError, BaseError) as error:
             raise self._failure(f"{name} was not stored", error) from None
+        return True
 
     def get(self, object_id: bytes) -> bytes:
         """Raises ObjectError `object-missing`, `object-too-large`."""
@@ -113,8 +116,8 @@ class ObjectStore:
             raise self._failure(f"{name} may not be deleted", error) from None
         return True
 
-    async def put_async(self, object_id: bytes, data: bytes) -> None:
-        await asyncio.to_thread(self.put, object_id, data)
+    async def put_async(self, object_id: bytes, data: bytes) -> bool:
+        return await asyncio.to_thread(self.put, object_id, data)
 
     async def get_async(self, object_id: bytes) -> bytes:
         return await asyncio.to_thread(self.get, object_id)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from chainnode.ledger.payloads import ObjectPointer
 from chainnode.pool.container import SealedObject
+from chainnode.pool.errors import ObjectError
 from chainnode.pool.objectstore import ObjectStore
 from chainnode.pool.recipients import MAX_RECIPIENTS_BYTES, Recipient, decode_recipients
+from genesis.errors import OperatorError
 
 MAX_WRAP_BYTES = 4_096
 
@@ -36,10 +38,23 @@ class Pool:
         )
 
     def store(self, sealed: SealedObject) -> None:
-        """Store an object durably, its wraps first: a ciphertext that lies here can be opened."""
-        self.wraps.put(sealed.object_id, sealed.w_h)
-        self.recipients.put(sealed.object_id, sealed.recipients)
-        self.objects.put(sealed.object_id, sealed.ciphertext)
+        """Store an object durably, its wraps first: a ciphertext that lies here can be opened.
+
+        All or nothing: where a put fails, what this call stored is deleted again.
+        """
+        stored: list[ObjectStore] = []
+        try:
+            for store, data in (
+                (self.wraps, sealed.w_h),
+                (self.recipients, sealed.recipients),
+                (self.objects, sealed.ciphertext),
+            ):
+                if store.put(sealed.object_id, data):
+                    stored.append(store)
+        except (OperatorError, ObjectError):
+            for store in stored:
+                store.delete(sealed.object_id)
+            raise
 
     def ciphertext(self, pointer: ObjectPointer) -> bytes:
         """The ciphertext as anchored. Raises ObjectError."""

@@ -73,14 +73,18 @@ def _cannot_write(path: Path, error: OSError) -> OperatorError:
     )
 
 
-def _write_temporary(path: Path, data: bytes) -> Path:
-    """A sibling of `path` with `data`, durable. Raises OSError and leaves nothing behind then."""
+def _write_temporary(path: Path, data: bytes, like: os.stat_result | None = None) -> Path:
+    """A sibling of `path` with `data`, durable, owned as `like` is. Raises OSError and leaves nothing
+    behind then."""
     temporary = path.with_name(f".{path.name}.{token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
+            # A node must still be able to read its keystore after root changed the passphrase.
+            if like is not None and (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(stream.fileno(), like.st_uid, like.st_gid)
             os.fsync(stream.fileno())
     except OSError:
         temporary.unlink()
@@ -120,15 +124,16 @@ def create_file(path: Path, data: bytes) -> None:
 def replace_file(path: Path, data: bytes, *, expected: bytes) -> bool:
     """Replace a file atomically if it still holds `expected`; False: it does not, nothing is done.
 
-    Raises OperatorError KEY-09.
+    Owner and group stay, the mode becomes 0600; a symbolic link stays one. Raises OperatorError KEY-09.
     """
+    path = path.resolve()
     try:
         with path.open("rb") as locked:
             # Two writers meet here: the second sees another content under the name and gives up.
             fcntl.flock(locked, fcntl.LOCK_EX)
-            if path.read_bytes() != expected:
+            if _read_at_most(path, MAX_FILE_BYTES)[0] != expected:
                 return False
-            temporary = _write_temporary(path, data)
+            temporary = _write_temporary(path, data, os.fstat(locked.fileno()))
             try:
                 temporary.replace(path)
             except OSError:

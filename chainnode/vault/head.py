@@ -80,12 +80,17 @@ class HeadKeys:
 
         Raises OperatorError KEY-10 where there is such a study or no room, KEY-08 or KEY-09 of the file.
         """
-        assert 0 < len(name.encode()) <= MAX_STUDY_NAME_BYTES
-        if name in self.studies or len(self.studies) >= MAX_STUDIES:
-            reason = (
-                "holds the study" if name in self.studies else f"holds {MAX_STUDIES} studies: no room for"
+        if not 0 < len(name.encode()) <= MAX_STUDY_NAME_BYTES:
+            raise self._study_error(
+                "the name of a study is empty or too long", f"Use at most {MAX_STUDY_NAME_BYTES} bytes."
             )
-            raise self._study_error(f"{self.file.path} {reason} {name!r}", "Choose another name or file.")
+        if name in self.studies:
+            raise self._study_error(f"{self.file.path} holds the study {name!r}", "Choose another name.")
+        if len(self.studies) >= MAX_STUDIES:
+            raise self._study_error(
+                f"{self.file.path} holds {MAX_STUDIES} studies and has no room for {name!r}",
+                "Split the department: the file of another head takes further studies.",
+            )
         key, nonce = KemKey.generate(), token_bytes(_NONCE_BYTES)
         wrapped = bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(
             key.seed, _context(name, key.public), nonce, self._payload.kek

@@ -4,6 +4,7 @@ Every kind is created with a boot and, if wanted, a recovery passphrase, and ope
 argon2id derivation for all that the file holds.
 """
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from secrets import token_bytes
 from typing import ClassVar, Self
@@ -24,7 +25,7 @@ class _Seeds(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     values: tuple[bytes, ...]
 
 
-class _Stored:
+class _Stored(ABC):
     """What all kinds share: their seeds go into a SecretFile and come out of it again."""
 
     KIND: ClassVar[str]
@@ -34,8 +35,9 @@ class _Stored:
         self.file = file
         self._load(seeds)
 
+    @abstractmethod
     def _load(self, seeds: tuple[bytes, ...]) -> None:
-        raise NotImplementedError
+        """Make the keys out of COUNT seeds."""
 
     @classmethod
     def create(
