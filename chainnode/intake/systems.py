@@ -11,16 +11,8 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from chainnode.intake.codes import DISPLAYS
+from chainnode.intake.codes import CVX, DISPLAYS, ICD10, ICD10CM, LOINC, RXNORM, SNOMED, THO
 from chainnode.intake.lists import words
-
-SNOMED = "http://snomed.info/sct"
-LOINC = "http://loinc.org"
-RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
-CVX = "http://hl7.org/fhir/sid/cvx"
-ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
-ICD10 = "http://hl7.org/fhir/sid/icd-10"
-THO = "http://terminology.hl7.org/CodeSystem/"
 
 MAX_CODE_CHARS = 32
 

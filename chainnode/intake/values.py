@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chainnode.intake.classes import classify
+from chainnode.intake.codes import UCUM
 from chainnode.intake.lists import words
 from chainnode.intake.profiles import OLDEST_FROM_YEARS, SubjectDates, parse_date, zip3
 from chainnode.intake.report import GENERALISED, REMOVED, REPLACED, Key
@@ -17,7 +18,6 @@ from chainnode.intake.states import state_code
 from chainnode.intake.systems import known_coding
 from chainnode.intake.units import YEARS_PER_UNIT, is_ucum
 
-UCUM = "http://unitsofmeasure.org"
 SIGNIFICANT_DIGITS = 5
 """Of a number in the output: enough for every measurement, too few for a telephone or record number."""
 MAX_INTEGER = 99_999
