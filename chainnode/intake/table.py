@@ -18,18 +18,18 @@ Released = tuple[str | bytes, str, bytes]
 """(pseudonym of the subject, data class, NDJSON)."""
 
 
-class _Coding(msgspec.Struct):
+class _Coding(msgspec.Struct, frozen=True):
     system: str = ""
     code: str = ""
     display: str = ""
 
 
-class _Concept(msgspec.Struct):
-    coding: list[_Coding] = []
+class _Concept(msgspec.Struct, frozen=True):
+    coding: tuple[_Coding, ...] = ()
 
 
-class _Meta(msgspec.Struct):
-    tag: list[_Coding] = []
+class _Meta(msgspec.Struct, frozen=True):
+    tag: tuple[_Coding, ...] = ()
 
 
 class _Condition(msgspec.Struct):
@@ -69,7 +69,7 @@ def cohort_table(
 
     A cell of 1 to `smallest_cell` - 1 people is shown as "<5" (for 5); the total of a row with such a
     cell is the sum of the others and "+", so that subtraction does not give it away. Rows come by
-    number of patients, then by name. Raises msgspec.DecodeError when the data is not NDJSON.
+    what is visible of their total, then by name. Raises msgspec.DecodeError when the data is not NDJSON.
     """
     seen: dict[tuple[str, str], dict[str | bytes, str]] = {}
     names: dict[tuple[str, str], str] = {}
@@ -87,16 +87,17 @@ def cohort_table(
                 people = seen.setdefault(key, {})
                 people[pseudonym] = min(people.get(pseudonym, band), band, key=_band_order)
     bands = tuple(sorted({band for people in seen.values() for band in people.values()}, key=_band_order))
-    rows = []
-    hidden = 0
-    for key in sorted(seen, key=lambda key: (-len(seen[key]), names[key], key)):
-        counts = [sum(found == band for found in seen[key].values()) for band in bands]
-        small = [0 < count < smallest_cell for count in counts]
-        hidden += sum(small)
-        visible = sum(count for count, is_small in zip(counts, small, strict=True) if not is_small)
-        cells = tuple(_shown(count, smallest_cell) for count in counts)
-        rows.append(CohortRow(key[1], names[key], cells, f"{visible}+" if any(small) else str(visible)))
+    counted = {key: [list(people.values()).count(band) for band in bands] for key, people in seen.items()}
+    rows = [_row(key[1], names[key], counts, smallest_cell) for key, counts in counted.items()]
+    rows.sort(key=lambda row: (-int(row.total.rstrip("+")), row.name, row.code))
+    hidden = sum(cell.startswith("<") for row in rows for cell in row.cells)
     return CohortTable(bands, tuple(rows), _shown(len(patients), smallest_cell), hidden, smallest_cell)
+
+
+def _row(code: str, name: str, counts: list[int], smallest_cell: int) -> CohortRow:
+    visible = sum(count for count in counts if count >= smallest_cell)
+    total = str(visible) if visible == sum(counts) else f"{visible}+"
+    return CohortRow(code, name, tuple(_shown(count, smallest_cell) for count in counts), total)
 
 
 def _shown(count: int, smallest_cell: int) -> str:
