@@ -98,6 +98,20 @@ def test_damage_is_reported_at_every_start_until_voting_is_safe_again(folder):
     assert open_log(folder)[1:] == ([b"four"], None)
 
 
+def test_a_record_vouches_for_those_of_an_earlier_start(folder):
+    log, _, _ = open_log(folder)
+    log.append([b"one"])
+    log.sync()
+    log.close()
+    log, _, _ = open_log(folder)
+    log.append([b"two"])
+    log.close()
+    path = only_file(folder)
+    path.write_bytes(path.read_bytes().replace(b"one", b"ones"[1:]))
+    _, records, damage = open_log(folder)
+    assert records == [] and damage is not None and damage.first_lost_sequence == 2
+
+
 def test_a_hole_in_one_unsynced_write_is_a_torn_tail_not_damage(folder):
     log, _, _ = open_log(folder)
     log.append([b"one"])
