@@ -244,7 +244,7 @@ def test_a_cost_outside_the_levels_is_refused_before_memory_is_taken(
 def test_a_cost_altered_within_the_levels_opens_nothing(tmp_path: Path) -> None:
     make(tmp_path / "s", recovery=None)
     slots = cbor2.loads((tmp_path / "s").read_bytes())["slots"]
-    rewrite(tmp_path / "s", slots=[slots[0] | {"memory": 8_192, "operations": 1}])
+    rewrite(tmp_path / "s", slots=[slots[0] | {"memory": 16_384, "operations": 2}])
     assert code_of(lambda: SecretFile.open(tmp_path / "s", "steward", b"boot!")) == "KEY-02"
 
 
@@ -321,6 +321,19 @@ def test_a_failing_disk_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: p
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
 
 
+def test_a_failing_rename_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = make(tmp_path / "s")
+    before = (tmp_path / "s").read_bytes()
+
+    def refused(source: Path, target: Path) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "replace", refused)
+    assert code_of(lambda: file.replace_payload(b"more")) == "KEY-09"
+    assert (tmp_path / "s").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
 def test_too_little_memory_is_told_as_such() -> None:
     script = (
         "import resource\n"
@@ -334,3 +347,9 @@ def test_too_little_memory_is_told_as_such() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("error[KEY-11]: deriving a key from the passphrase needs 1024 MiB")
+
+
+def test_the_levels_are_those_of_libsodium() -> None:
+    assert argon2id.LEVELS["moderate"] == argon2id.Cost(3, 256 << 20)
+    assert argon2id.LEVELS["sensitive"] == argon2id.Cost(4, 1 << 30)
+    assert all(argon2id.affordable(cost) for cost in argon2id.LEVELS.values())

@@ -100,6 +100,15 @@ def test_scalars_that_are_zero_or_not_reduced_are_refused(field: str, how: str) 
     assert not tdh2.check(replace(ciphertext, **{field: bad}), LABEL)
 
 
+def test_a_proof_whose_commitments_are_the_identity_is_refused() -> None:
+    """s = 0: e and f would give the randomness r away, and with it the message."""
+    r, c = group.hash_to_scalar("test/r"), bytes(64)
+    u, u_bar = group.multiply_base(r), group.multiply(r, tdh2.SECOND_GENERATOR)
+    e = tdh2._challenge(c, LABEL, u, IDENTITY, u_bar, IDENTITY)
+    f = group.scalar_multiply_add(r, e, bytes(32))
+    assert not tdh2.check(tdh2.Ciphertext(1, u, u_bar, e, f, c), LABEL)
+
+
 def test_a_ciphertext_of_another_suite_is_refused() -> None:
     assert not tdh2.check(replace(sealed(), suite=2), LABEL)
 
@@ -182,6 +191,15 @@ def test_a_partial_with_an_index_out_of_range_fails(index: int) -> None:
     ciphertext = sealed()
     answer = replace(tdh2.partial(SECRET, ciphertext, LABEL), index=index)
     assert not tdh2.verify_partial(POINT, ciphertext, answer)
+
+
+@pytest.mark.parametrize("field", ["e", "f"])
+def test_a_partial_whose_scalars_are_not_reduced_fails(field: str) -> None:
+    ciphertext = sealed()
+    answer = tdh2.partial(SECRET, ciphertext, LABEL)
+    value = int.from_bytes(getattr(answer, field), "little") + group.ORDER
+    for bad in (value.to_bytes(32, "little"), bytes(32), b""):
+        assert not tdh2.verify_partial(POINT, ciphertext, replace(answer, **{field: bad}))
 
 
 def test_encoded_ciphertexts_come_back_as_they_were() -> None:
