@@ -119,7 +119,14 @@ _BY_ELEMENT = {
     "account": "account",
 }
 
-_BY_TELECOM = {"phone": "telephone", "pager": "telephone", "sms": "telephone", "fax": "fax", "email": "email"}
+_BY_TELECOM = {
+    "phone": "telephone",
+    "pager": "telephone",
+    "sms": "telephone",
+    "fax": "fax",
+    "email": "email",
+    "url": "url",
+}
 
 _BY_IDENTIFIER_TYPE = {
     "SS": "ssn",
@@ -172,7 +179,7 @@ def classify(name: str, value: Any) -> Iterator[str]:
 
 def _telecom_class(value: Any) -> str:
     system = value.get("system") if isinstance(value, dict) else None
-    return _BY_TELECOM.get(system, "url") if isinstance(system, str) else "telephone"
+    return _BY_TELECOM.get(system, "other-unique") if isinstance(system, str) else "telephone"
 
 
 def _identifier_class(value: Any) -> str:

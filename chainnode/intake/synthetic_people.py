@@ -113,8 +113,8 @@ def address(random: Random) -> Address:
 
 
 def person(random: Random, today: date) -> Person:
-    """A patient between 1 and 97 years old, most of them past fifty."""
-    age_days = int(random.triangular(1, OLDEST_YEARS, 60) * 365.25)
+    """A patient between 4 and 97 years old, most of them past fifty."""
+    age_days = int(random.triangular(4, OLDEST_YEARS, 66) * 365.25)
     given, family = (_given(random), _given(random)), _family(random)
     return Person(
         gender=random.choice(("male", "female")),

@@ -109,7 +109,7 @@ _KNOWN: dict[str, Callable[[str], bool]] = {
 }
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def known_coding(system: str, code: str) -> dict[str, str] | None:
     """A coding of ours for one of the input's, or None if it is not let through.
 

@@ -21,6 +21,7 @@ from chainnode.intake.units import YEARS_PER_UNIT, is_ucum
 SIGNIFICANT_DIGITS = 5
 """Of a number in the output: enough for every measurement, too few for a telephone or record number."""
 MAX_INTEGER = 99_999
+MAX_NUMBER = 10**15
 
 
 class ShapeError(Exception):
@@ -137,14 +138,17 @@ def integer(walk: Walk, value: Any) -> int | None:
     return value
 
 
-def decimal(walk: Walk, value: Any) -> float | int:
-    """A number rounded to five significant digits."""
+def decimal(walk: Walk, value: Any) -> float | int | None:
+    """A number rounded to five significant digits; none beyond 10^15."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ShapeError("is not a number")
+    if abs(value) > MAX_NUMBER:
+        walk.count(REMOVED, "value")
+        return None
     rounded = float(f"{value:.{SIGNIFICANT_DIGITS - 1}e}")
     if rounded != value:
         walk.count(GENERALISED, "value")
-    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def moment(walk: Walk, value: Any) -> str | None:
@@ -211,6 +215,8 @@ def quantity(walk: Walk, value: Any) -> dict[str, Any] | None:
         walk.count(REMOVED, "value")
         return None
     number = decimal(walk, source["value"])
+    if number is None:
+        return None
     if number * YEARS_PER_UNIT.get(unit.get("code", ""), 0.0) >= OLDEST_FROM_YEARS:
         walk.count(REMOVED, "dates")
         return None
@@ -241,18 +247,25 @@ def link(name: str) -> Cleaner:
     return clean
 
 
+def _text(source: dict[str, Any], name: str) -> str | None:
+    value = source.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ShapeError("is not text", name)
+    return value
+
+
 def address(walk: Walk, value: Any) -> dict[str, Any] | None:
     """An Address: the state and three digits of a US ZIP code."""
     source = _object(value)
     kept = {}
-    state, postal = source.get("state"), source.get("postalCode")
-    if isinstance(state, str):
+    state, postal, country = (_text(source, name) for name in ("state", "postalCode", "country"))
+    if state is not None:
         if (code := state_code(state)) is not None:
             kept["state"] = code
         else:
             walk.count(REMOVED, "geographic")
-    if isinstance(postal, str):
-        short = zip3(postal) if source.get("country") in (None, "US", "USA") else None
+    if postal is not None:
+        short = zip3(postal) if country in _UNITED_STATES else None
         walk.count(REMOVED if short is None else GENERALISED, "geographic")
         if short is not None:
             kept["postalCode"] = short
@@ -260,3 +273,6 @@ def address(walk: Walk, value: Any) -> dict[str, Any] | None:
         if name not in ("state", "postalCode", "use", "type"):
             walk.drop("address" if name == "text" else name, item)
     return kept or None
+
+
+_UNITED_STATES = (None, "US", "USA")
