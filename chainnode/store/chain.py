@@ -34,6 +34,7 @@ from consensus.messages import QuorumCertificate
 from consensus.types import BatchRef, BlockHeader, Digest
 
 FORMAT = 1
+HEIGHT_BYTES = 8
 VALUE_LIMIT_BYTES = 256 * 1024 * 1024
 """Far above the largest block body; a length beyond it is damage."""
 
@@ -73,7 +74,7 @@ class StoredBlock:
 
 
 def _height_key(kind: bytes, height: int) -> bytes:
-    return kind + height.to_bytes(8, "big")
+    return kind + height.to_bytes(HEIGHT_BYTES, "big")
 
 
 class ChainStore:
@@ -83,10 +84,10 @@ class ChainStore:
     def __init__(self, path: Path, chain_id: bytes) -> None:
         """Open or make it; refuses another chain's and a newer release's."""
         self._chain_id = chain_id
-        self._chain = Database(path / "chain", bloom_bits=_BLOOM_BITS)
+        self._chain = Database(path / "chain", held_by_peers=True, bloom_bits=_BLOOM_BITS)
         try:
             self._chain.bind(chain_id, FORMAT)
-            self._local = Database(path / "local")
+            self._local = Database(path / "local", held_by_peers=False)
         except BaseException:
             self._chain.close()
             raise
@@ -165,7 +166,7 @@ class ChainStore:
             assert header.height == 0
         else:
             assert header.height == self._tip.height + 1 and header.parent == self._tip.hash()
-        height = header.height.to_bytes(8, "big")
+        height = header.height.to_bytes(HEIGHT_BYTES, "big")
         writes: list[Write] = [
             (_HEADER + height, encode(header)),
             (_BODY + height, encode(StoredBody(tuple(refs), tuple(results), tuple(events)))),
@@ -219,7 +220,11 @@ class ChainStore:
     def find_transaction(self, transaction_id: Digest) -> tuple[int, int] | None:
         """(height, index in the results) of its first inclusion."""
         value = self._chain.get(_TRANSACTION + transaction_id)
-        return None if value is None else (int.from_bytes(value[:8], "big"), int.from_bytes(value[8:], "big"))
+        return (
+            None
+            if value is None
+            else (int.from_bytes(value[:HEIGHT_BYTES], "big"), int.from_bytes(value[HEIGHT_BYTES:], "big"))
+        )
 
     def recent_transaction_ids(self, from_height: int) -> Iterator[tuple[int, Digest]]:
         """(height, id) of all transactions from `from_height` on, in order: for replay protection."""
@@ -242,15 +247,15 @@ class ChainStore:
     # Receipts
 
     def put_receipt(self, request_id: bytes, height: int, receipt: bytes) -> None:
-        self._chain.write([(_RECEIPT + request_id + height.to_bytes(8, "big"), receipt)])
+        self._chain.write([(_RECEIPT + request_id + height.to_bytes(HEIGHT_BYTES, "big"), receipt)])
 
     def receipt(self, request_id: bytes, height: int) -> bytes | None:
-        return self._chain.get(_RECEIPT + request_id + height.to_bytes(8, "big"))
+        return self._chain.get(_RECEIPT + request_id + height.to_bytes(HEIGHT_BYTES, "big"))
 
     def receipts(self, request_id: bytes) -> Iterator[tuple[int, bytes]]:
         """(height, receipt) of every decision on a request, in order."""
         for key, value in self._chain.items(_RECEIPT + request_id):
-            yield int.from_bytes(key[-8:], "big"), value
+            yield int.from_bytes(key[-HEIGHT_BYTES:], "big"), value
 
     # Local rows: this node's own, never part of the state
 
@@ -273,7 +278,7 @@ class ChainStore:
         applied = self._chain.get(_APPLIED)
         if applied is None:
             return None
-        header = self.header(int.from_bytes(applied, "big"))
+        header = self.header(int.from_bytes(applied, "big")) if len(applied) == HEIGHT_BYTES else None
         if header is None:
             raise self._chain.damaged("the last executed block has no header")
         return header

@@ -14,6 +14,7 @@ from chainnode.store.errors import (
     FULL_TEXTS,
     STO_IN_USE,
     damaged,
+    damaged_alone,
     full,
     io_error,
     newer_format,
@@ -38,9 +39,20 @@ class Database:
     """One LevelDB folder. Every method raises OperatorError: STO-02 (damaged), STO-03 (disk full),
     STO-04 (other failures)."""
 
-    def __init__(self, path: Path, *, compression: str | None = "snappy", bloom_bits: int = 0) -> None:
-        """Open or make it. Raises OperatorError STO-01 too, where another process has it open."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        held_by_peers: bool,
+        compression: str | None = "snappy",
+        bloom_bits: int = 0,
+    ) -> None:
+        """Open or make it. `held_by_peers`: what is damaged here can be fetched anew.
+
+        Raises OperatorError STO-01 too, where another process has it open.
+        """
         self._path = path
+        self._damaged = damaged if held_by_peers else damaged_alone
         with self._translated():
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._db = plyvel.DB(
@@ -66,7 +78,7 @@ class Database:
             self.write([(META_FORMAT, number), (META_CHAIN, chain_id)])
             return
         if found_format is None or found_chain is None:
-            raise damaged(self._path, "it does not say which chain it belongs to")
+            raise self._damaged(self._path, "it does not say which chain it belongs to")
         number_found = int.from_bytes(found_format, "big")
         if number_found > format_number:
             raise newer_format(self._path, number_found, format_number)
@@ -77,8 +89,9 @@ class Database:
         return next(self.items(b""), None) is None
 
     def get(self, key: bytes) -> bytes | None:
+        """The value; its block's checksum is verified, which paranoid checks alone do not do."""
         with self._translated():
-            value: bytes | None = self._db.get(key)
+            value: bytes | None = self._db.get(key, verify_checksums=True)
             return value
 
     def write(self, writes: Iterable[Write], *, sync: bool = True) -> None:
@@ -124,14 +137,14 @@ class Database:
 
     def damaged(self, reason: str) -> OperatorError:
         """For a value that LevelDB takes for whole and that cannot be ours."""
-        return damaged(self._path, reason)
+        return self._damaged(self._path, reason)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except plyvel.CorruptionError as error:
-            raise damaged(self._path, str(error)) from error
+            raise self._damaged(self._path, str(error)) from error
         except (plyvel.Error, OSError) as error:
             text = str(error)
             if any(reason in text for reason in FULL_TEXTS):

@@ -19,13 +19,25 @@ FULL_TEXTS = tuple(os.strerror(number) for number in FULL_ERRNOS)
 
 
 def damaged(path: Path, reason: str) -> OperatorError:
-    """What no tool should mend in place: its repair was seen to hand back altered records as whole."""
+    """For what the peers hold too. Never mended in place: LevelDB's repair was seen to hand back altered
+    records as whole."""
     return OperatorError(
         STO_DAMAGED,
         f"{path} is damaged: {reason}",
         unchanged="nothing was repaired or deleted; the other members' copies of the chain are not touched",
         next_step=f"stop the node, move the folder aside (mv {path} {path}.damaged) and start it again: "
         "it fetches the chain from its peers",
+    )
+
+
+def damaged_alone(path: Path, reason: str) -> OperatorError:
+    """For what this node alone holds."""
+    return OperatorError(
+        STO_DAMAGED,
+        f"{path} is damaged: {reason}",
+        unchanged="nothing was repaired or deleted; the chain is not touched",
+        next_step=f"stop the node, move the folder aside (mv {path} {path}.damaged), put the latest backup "
+        "in its place and start it again; no other node holds these rows",
     )
 
 

@@ -28,7 +28,7 @@ class RowStore:
 
     def __init__(self, path: Path, chain_id: bytes) -> None:
         """Open or make it, and finish the erasures that a crash cut short."""
-        self._database = Database(path, compression=None)
+        self._database = Database(path, held_by_peers=True, compression=None)
         self._database.bind(chain_id, FORMAT)
         pending = [key[1:] for key, state in self._database.items(_ERASED) if state == _PENDING]
         if pending:
