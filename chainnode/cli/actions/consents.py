@@ -1,0 +1,100 @@
+"""Standing consents and revocations, by the patient's wallet."""
+
+import os
+from dataclasses import dataclass
+
+from chainnode.cli.actions.base import find, listed, new_row, submit
+from chainnode.cli.actions.patients import enrolment, wallet_identity
+from chainnode.cli.errors import bad_input
+from chainnode.gateway.client import GatewayClient
+from chainnode.ledger import keys
+from chainnode.ledger.payloads import Consent, ConsentDocument, Revoke
+from chainnode.ledger.records import (
+    ConsentRecord,
+    ConsentsRecord,
+    EnrolmentRecord,
+    GrantRecord,
+    RequestRevocationRecord,
+    RevocationRecord,
+)
+from chainnode.ledger.rows import decode_consent
+from chainnode.ledger.rules import RefusedError
+from chainnode.ledger.transaction import ID_BYTES, MAX_ROW_BYTES
+from chainnode.node.api import Refused, SubmitResult
+from chainnode.vault.wallet import Wallet
+from consensus.codec import decode, encode
+
+GRANT_PREFIX = b"grant/"
+
+
+@dataclass(frozen=True, slots=True)
+class StandingView:
+    """A standing consent; `document` is None where its row was erased or may not be read."""
+
+    record: ConsentRecord
+    document: ConsentDocument | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentsView:
+    """Everything that a patient said: standing, live by request, and taken back."""
+
+    handle: bytes
+    enrolment: EnrolmentRecord
+    standing: tuple[StandingView, ...]
+    live: tuple[tuple[bytes, GrantRecord], ...]
+    revocations: RevocationRecord
+    request_revocations: tuple[tuple[bytes, RequestRevocationRecord], ...]
+
+
+async def consent_standing(
+    client: GatewayClient, wallet: Wallet, member: int, document: ConsentDocument
+) -> tuple[bytes, SubmitResult]:
+    """Give a standing consent; its id. Raises OperatorError CLI-02 where the document breaks a rule."""
+    row = new_row(encode(document))
+    try:
+        decode_consent(row)
+    except RefusedError as error:
+        raise bad_input(
+            f"the consent is not well-formed: {error.refusal.detail}", "correct its terms"
+        ) from None
+    key, handle = await wallet_identity(client, wallet, member)
+    consent_id = os.urandom(ID_BYTES)
+    result = await submit(client, Consent(handle, consent_id, row.digest()), key, rows=[row])
+    return consent_id, result
+
+
+async def revoke(
+    client: GatewayClient, wallet: Wallet, member: int, scope: str, target: bytes = b""
+) -> SubmitResult:
+    """Take back: scope "all", or "class" (its name), "consent" or "request" (its id) as `target`."""
+    key, handle = await wallet_identity(client, wallet, member)
+    return await submit(client, Revoke(handle, scope, target), key)
+
+
+async def list_consents(client: GatewayClient, handle: bytes) -> ConsentsView:
+    """What the patient of a handle said. Raises NotFound."""
+    record = await enrolment(client, handle)
+    held = await find(client, keys.consents(handle), ConsentsRecord)
+    grants, _ = await listed(client, GRANT_PREFIX, GrantRecord)
+    suffix = b"/patient/" + handle
+    requests, _ = await listed(client, keys.request_revocation(handle, b""), RequestRevocationRecord)
+    standing = [
+        StandingView(one, await _document(client, one.provision_row))
+        for one in (held.consents if held else ())
+    ]
+    return ConsentsView(
+        handle,
+        record,
+        tuple(standing),
+        tuple((name[:ID_BYTES], grant) for name, grant in grants if name.endswith(suffix)),
+        await find(client, keys.revocations(handle), RevocationRecord) or RevocationRecord(),
+        tuple(requests),
+    )
+
+
+async def _document(client: GatewayClient, row_digest: bytes) -> ConsentDocument | None:
+    try:
+        return decode(await client.row(row_digest), ConsentDocument, limit_bytes=MAX_ROW_BYTES)
+    except Refused:
+        return None

@@ -1,0 +1,134 @@
+"""Enrolment in three signatures: the hospital's steward, a registrar from outside, the patient.
+
+The hospital's own record numbers never leave the machine that knows them: the node keeps keyed
+digests (MACs) by which intake recognises the patient, the chain a random handle.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chainnode.cli.actions.base import OK, find, listed, new_row, require, submit
+from chainnode.cli.actions.cards import EnrolmentCard
+from chainnode.cli.errors import bad_input
+from chainnode.gateway.client import GatewayClient
+from chainnode.intake.identity import Identifier, identifier_macs
+from chainnode.ledger import keys
+from chainnode.ledger.payloads import AttestEnrolment, EnrolPatient, ProveEnrolment
+from chainnode.ledger.records import HOLDER_PATIENT, DepartmentRecord, EnrolmentRecord, HolderRecord
+from chainnode.ledger.transaction import ID_BYTES
+from chainnode.node.api import ChainInfo, NotFound, Outcome, SubmitResult
+from chainnode.vault.keys import SigningKey
+from chainnode.vault.keystore import RegistrarKeys, StewardKeys
+from chainnode.vault.wallet import Wallet
+from consensus.domain import digest
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """`departments`: those whose intake recognises the patient now."""
+
+    handle: bytes
+    departments: tuple[str, ...]
+    result: SubmitResult
+
+
+async def departments_of(client: GatewayClient, member: int) -> list[str]:
+    """The departments of a member, by name."""
+    records, _ = await listed(client, keys.department(member, ""), DepartmentRecord)
+    return [name.decode() for name, _ in records]
+
+
+async def link(
+    client: GatewayClient, handle: bytes, identifiers: Sequence[Identifier], departments: Sequence[str]
+) -> None:
+    """Tell the node by which MACs each department's intake is to recognise the patient."""
+    for macs in await _macs(client, identifiers, departments):
+        await client.link_subject(macs, handle)
+
+
+async def _macs(
+    client: GatewayClient, identifiers: Sequence[Identifier], departments: Sequence[str]
+) -> list[tuple[bytes, ...]]:
+    return [identifier_macs(await client.intake_key(name), identifiers) for name in departments]
+
+
+async def enrol(
+    client: GatewayClient,
+    steward: StewardKeys,
+    card: EnrolmentCard,
+    identifiers: Sequence[Identifier],
+    *,
+    departments: Sequence[str] = (),
+) -> Enrolled:
+    """Enrol a patient's keys under a fresh handle and link the identifiers to it.
+
+    `departments` empty: all that this node's member has. A card that is enrolled already keeps its
+    handle, and only the links are made. Raises OperatorError CLI-02 for a card of another chain or
+    hospital; TransactionRefused.
+    """
+    info = await client.info()
+    _check_card(card, info)
+    chosen = tuple(departments) or tuple(await departments_of(client, info.member))
+    handle = await find_handle(client, card.patient_key)
+    if handle is not None:
+        earlier = (await enrolment(client, handle)).enrolled
+        result = SubmitResult(earlier.transaction_id, Outcome.COMMITTED, earlier.height, OK)
+    else:
+        handle = os.urandom(ID_BYTES)
+        macs = [mac for of_one in await _macs(client, identifiers, chosen) for mac in of_one]
+        row = new_row(digest("subject-link", handle, *macs))
+        payload = EnrolPatient(info.member, handle, card.patient_key, card.class_keys, row.digest())
+        result = await submit(client, payload, steward.signing, rows=[row])
+    await link(client, handle, identifiers, chosen)
+    return Enrolled(handle, chosen, result)
+
+
+def _check_card(card: EnrolmentCard, info: ChainInfo) -> None:
+    if card.chain_id != info.chain_id:
+        raise bad_input(
+            "the enrolment card is for another chain", "chainnode wallet card, with this chain's genesis"
+        )
+    if card.member != info.member:
+        raise bad_input(
+            f"the enrolment card is for member {card.member}, this node is member {info.member}",
+            "chainnode wallet card, with this hospital as --member",
+        )
+
+
+async def find_handle(client: GatewayClient, patient_key: bytes) -> bytes | None:
+    """The handle under which a patient's key is enrolled."""
+    holder = await find(client, keys.holder(patient_key), HolderRecord)
+    return holder.name if holder is not None and holder.role == HOLDER_PATIENT else None
+
+
+async def wallet_identity(client: GatewayClient, wallet: Wallet, member: int) -> tuple[SigningKey, bytes]:
+    """The wallet's key for a hospital, and its handle there. Raises NotFound."""
+    info = await client.info()
+    key = wallet.identity(info.chain_id, member)
+    handle = await find_handle(client, key.public)
+    if handle is None:
+        raise NotFound("unknown-patient", f"the wallet is not enrolled at member {member}")
+    return key, handle
+
+
+async def enrolment(client: GatewayClient, handle: bytes) -> EnrolmentRecord:
+    """Raises NotFound."""
+    return await require(
+        client,
+        keys.patient(handle),
+        EnrolmentRecord,
+        "unknown-patient",
+        f"nobody is enrolled as {handle.hex()}",
+    )
+
+
+async def attest(client: GatewayClient, registrar: RegistrarKeys, handle: bytes) -> SubmitResult:
+    """The registrar's word that the patient exists."""
+    return await submit(client, AttestEnrolment(handle), registrar.signing)
+
+
+async def prove(client: GatewayClient, wallet: Wallet, member: int) -> SubmitResult:
+    """The wallet's proof that it holds the enrolled key."""
+    key, handle = await wallet_identity(client, wallet, member)
+    return await submit(client, ProveEnrolment(handle), key)

@@ -1,0 +1,106 @@
+"""The decision and what follows: the receipt, the decrypted objects, the table."""
+
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chainnode.cli.actions.base import submit
+from chainnode.cli.actions.requests import release_record
+from chainnode.cli.errors import CLI_OUTPUT
+from chainnode.gateway.client import GatewayClient
+from chainnode.ledger.payloads import RequestRelease
+from chainnode.ledger.records import OUTCOME_AUTHORISED, ReleaseRecord
+from chainnode.node.api import ReleasedObject, SubmitResult
+from chainnode.vault.keystore import ProjectKeys
+from genesis.errors import OperatorError
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """AUTHORISED or REFUSED by certificate, and the receipt that proves it offline."""
+
+    record: ReleaseRecord
+    receipt: bytes
+    result: SubmitResult
+
+    @property
+    def authorised(self) -> bool:
+        return self.record.outcome == OUTCOME_AUTHORISED
+
+
+@dataclass(slots=True)
+class Fetched:
+    """Objects that were opened, and those that were not, with the rule."""
+
+    objects: list[ReleasedObject] = field(default_factory=list)
+    failed: list[ReleasedObject] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+
+async def release(client: GatewayClient, project: ProjectKeys, request_id: bytes) -> Decision:
+    """Ask for the release and wait for the certificate of the block that decides it.
+
+    A refusal is a decision too: see `Decision.authorised`. Raises TransactionRefused.
+    """
+    result = await submit(client, RequestRelease(request_id), project.signing)
+    record = await release_record(client, request_id, min_height=result.height)
+    assert record is not None, "an executed RequestRelease leaves a decision"
+    # Another request may have been decided since: the receipt is that of the decision shown.
+    return Decision(record, await client.receipt(request_id, record.height), result)
+
+
+async def fetch(
+    client: GatewayClient,
+    project: ProjectKeys,
+    request_id: bytes,
+    *,
+    workspace: Path | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Fetched:
+    """Decrypt the objects of an authorised release, into a workspace folder if one is named.
+
+    Each object becomes <workspace>/<pseudonym>/<data class>-<object id>.ndjson, mode 0600.
+    Raises Refused where the release is not authorised or its parts have not come; OperatorError CLI-05.
+    """
+    fetched = Fetched()
+    async for item in client.fetch(request_id, project.kem.seed):
+        if item.rule:
+            fetched.failed.append(item)
+            continue
+        fetched.objects.append(item)
+        if workspace is not None:
+            fetched.files.append(_write(workspace, item))
+        progress(len(fetched.objects) + len(fetched.failed))
+    return fetched
+
+
+def _write(workspace: Path, item: ReleasedObject) -> Path:
+    folder = workspace / item.pseudonym.hex()
+    # The class comes from the node: only its letters may become part of a path.
+    name = "".join(filter(str.isalnum, item.data_class))
+    return write_private(folder / f"{name}-{item.object_id.hex()}.ndjson", item.plaintext)
+
+
+def write_private(path: Path, data: bytes) -> Path:
+    """Write a file of mode 0600 whole or not at all, its folder 0700. Raises OperatorError CLI-05."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise OperatorError(
+            CLI_OUTPUT,
+            f"{path} cannot be written: {error.strerror}",
+            unchanged="the file is as it was; what was written before it is whole",
+            next_step=f"check space and permissions: df {path.parent}",
+        ) from None
+    return path

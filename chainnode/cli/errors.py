@@ -1,0 +1,86 @@
+"""Codes of the command line, and how a refusal by a rule is put into the three parts of an error."""
+
+from dataclasses import dataclass
+
+from chainnode.gateway.errors import GATEWAY_RULES
+from chainnode.ledger.rules import RULES
+from chainnode.node.api import NotFound, ReadTimeout, Refused
+from genesis.errors import (
+    EXIT_BUG,
+    EXIT_ENVIRONMENT,
+    EXIT_IN_USE,
+    EXIT_INPUT,
+    EXIT_REFUSED,
+    EXIT_TIMEOUT,
+    EXIT_USAGE,
+    EXIT_VERIFY,
+    OperatorError,
+    define,
+)
+
+BUG = define("BUG-01", EXIT_BUG, "a fault of chainnode itself; the traceback is in the log that is named")
+CLI_USAGE = define("CLI-01", EXIT_USAGE, "an option or argument is missing, unknown or has no allowed value")
+CLI_INPUT = define("CLI-02", EXIT_INPUT, "an input file cannot be read or is not what it should be")
+CLI_PENDING = define("CLI-03", EXIT_TIMEOUT, "the transaction was not certified in time; it may still be")
+CLI_BUSY = define("CLI-04", EXIT_IN_USE, "the node's queues are full")
+CLI_OUTPUT = define("CLI-05", EXIT_ENVIRONMENT, "a file or folder cannot be written")
+CLI_HOME = define("CLI-06", EXIT_USAGE, "the home folder holds a node already")
+CLI_OPTIMISED = define(
+    "CLI-07", EXIT_USAGE, "the node does not run under python -O, which removes its checks"
+)
+CLI_INTAKE = define("CLI-08", EXIT_INPUT, "some of the bundles were refused; the others went in")
+CLI_VERIFY = define("CLI-09", EXIT_VERIFY, "the file does not prove what it says")
+CLI_REFUSED = define("CLI-10", EXIT_REFUSED, "the chain decided: REFUSED")
+CLI_FETCH = define("CLI-11", EXIT_VERIFY, "some objects of the release could not be opened")
+
+_NEXT_STEPS = {
+    "unknown-department": "chainnode department add",
+    "unknown-study": "chainnode study add",
+    "unknown-patient": "chainnode patient enrol",
+    "enrolment-not-active": "chainnode patient attest, then chainnode patient prove",
+    "unknown-request": "chainnode request list",
+    "unknown-object": "chainnode record list",
+    "patient-not-signed": "chainnode consent sign, by the patient's wallet",
+    "steward-not-signed": "chainnode request approve --role steward",
+    "head-not-signed": "chainnode request approve --role head",
+    "application-expired": "chainnode request new, with a later --expires",
+    "role-not-allowed": "use the socket of the role that may: --socket RUN/steward.sock or the like",
+    "reader-too-slow": "run the command again and keep reading its output",
+    "expired-transaction": "run the command again",
+    "block-budget": "run the command again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An error as a person or a program sees it."""
+
+    code: str
+    what: str
+    unchanged: str
+    next_step: str
+    exit_code: int
+
+
+def describe(error: OperatorError | Refused) -> Report:
+    """The three parts of any error that is not a fault of ours."""
+    if isinstance(error, OperatorError):
+        return Report(error.code.code, error.what, error.unchanged, error.next_step, error.code.exit_code)
+    sentence = error.detail or RULES.get(error.rule) or GATEWAY_RULES.get(error.rule, "")
+    next_step = _NEXT_STEPS.get(error.rule, "chainnode status")
+    if isinstance(error, NotFound):
+        return Report(error.rule, sentence, "nothing was changed", next_step, EXIT_USAGE)
+    if isinstance(error, ReadTimeout):
+        return Report(error.rule, sentence, "nothing was changed", next_step, EXIT_TIMEOUT)
+    unchanged = getattr(error, "unchanged", "nothing was changed")
+    return Report(error.rule, sentence, unchanged, next_step, EXIT_REFUSED)
+
+
+def usage(what: str, next_step: str) -> OperatorError:
+    """CLI-01 before anything was done."""
+    return OperatorError(CLI_USAGE, what, unchanged="nothing was done", next_step=next_step)
+
+
+def bad_input(what: str, next_step: str) -> OperatorError:
+    """CLI-02 before anything was done."""
+    return OperatorError(CLI_INPUT, what, unchanged="nothing was done", next_step=next_step)
