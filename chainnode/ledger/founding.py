@@ -15,6 +15,7 @@ from chainnode.ledger.records import (
 )
 from consensus.codec import encode
 from consensus.types import ReplicaSet, Voter
+from genesis.model import Genesis
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,18 @@ class Founding:
     def replica_set(self) -> ReplicaSet:
         """The voters of epoch 0."""
         return ReplicaSet(0, tuple(Voter(m.number, m.validator_key) for m in self.members))
+
+
+def founding_of(genesis: Genesis) -> Founding:
+    """From the genesis document."""
+    return Founding(
+        genesis.chain_id,
+        tuple(
+            MemberRecord(one.number, one.id, one.name, one.validator_key, one.steward_key)
+            for one in genesis.members
+        ),
+        tuple(RegistrarRecord(one.id, one.name, one.operator, one.key) for one in genesis.registrars),
+    )
 
 
 def _holders(founding: Founding) -> Sequence[tuple[bytes, HolderRecord]]:

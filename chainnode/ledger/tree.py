@@ -1,10 +1,11 @@
 """The authenticated tree (form and hashes: proof.py), updated in one sorted pass per block.
 
 Its root depends on the content alone, not on the order in which it came. The hashes of the upper four
-levels are in memory (2 MB of bytearrays, filled node by node as they are touched); buckets stay in the
-backend. Raw names in it: b"t" + level + index (2 bytes) for an upper node's preimage, b"b" + leaf
-(2 bytes) + a byte for each further nibble for a bucket (b"\\0" + entries) or, where it was split, for a
-branch (b"\\1" + number of entries below + preimage).
+levels are in memory (2 MB of bytearrays, filled node by node as they are touched); of the buckets those
+used last, up to a bound: read from LevelDB each time they cost six times as much at a million keys. Raw
+names in the backend: b"t" + level + index (2 bytes) for an upper node's preimage, b"b" + leaf (2 bytes) +
+a byte for each further nibble for a bucket (b"\\0" + entries) or, where it was split, for a branch
+(b"\\1" + number of entries below + preimage).
 """
 
 from collections.abc import Callable, Mapping
@@ -32,9 +33,11 @@ Change = tuple[bytes, bytes | None]
 """Key hash and new value hash; None takes the entry away."""
 
 _BUCKET, _BRANCH = b"\0", b"\1"
+_BELOW = ord("b")
 _COUNT_BYTES = 4
 _NODE_BYTES = 16 * 32
 _FULL_MASK = b"\xff\xff"
+CACHE_BYTES = 96 * 1024 * 1024
 
 
 def _merge(entries: bytes, changes: list[Change]) -> bytes:
@@ -58,9 +61,12 @@ class StateTree:
     """The tree over a backend's `get`. What `update` returns must be in the backend before the next
     `update`; until then reads go through it."""
 
-    def __init__(self, get: RawGet) -> None:
+    def __init__(self, get: RawGet, cache_bytes: int = CACHE_BYTES) -> None:
+        """`cache_bytes` bounds the buckets that are kept in memory."""
         self._get = get
         self._written: RawPuts = {}
+        self._cache: dict[bytes, bytes] = {}
+        self._cached_bytes, self._cache_bytes = 0, cache_bytes
         # Hashes by level: 1, 16, 256, 4,096 and 65,536 slots; a zero slot is empty or not loaded.
         self._hashes = [bytearray(32 * 16**level) for level in range(FIXED_LEVELS + 1)]
         self._loaded = [bytearray(16**level) for level in range(FIXED_LEVELS)]
@@ -86,22 +92,27 @@ class StateTree:
         ]
         hashed.sort()
         puts: RawPuts = {}
-        leaves = self._hashes[FIXED_LEVELS]
+        leaves, loaded = self._hashes[FIXED_LEVELS], self._loaded[FIXED_LEVELS - 1]
         touched: list[int] = []
-        for name, group in groupby(hashed, lambda change: change[0][:2]):
-            leaf = int.from_bytes(name, "big")
-            if not self._loaded[FIXED_LEVELS - 1][leaf >> 4]:
+        at = 0
+        while at < len(hashed):
+            name, start = hashed[at][0][:2], at
+            while at < len(hashed) and hashed[at][0][:2] == name:
+                at += 1
+            leaf = name[0] << 8 | name[1]
+            if not loaded[leaf >> 4]:
                 self._load_way(leaf)
-            leaves[leaf * 32 : leaf * 32 + 32] = self._update_below(name, list(group), puts)[0]
+            leaves[leaf * 32 : leaf * 32 + 32] = self._update_below(name, hashed[start:at], puts)[0]
             touched.append(leaf)
         for level in range(FIXED_LEVELS - 1, -1, -1):
-            touched = [index for index, _ in groupby(touched, lambda index: index >> 4)]
+            touched = list(dict.fromkeys([index >> 4 for index in touched]))
             slots = self._hashes[level]
             for index in touched:
                 preimage, hash_ = self._node(level, index)
                 slots[index * 32 : index * 32 + 32] = hash_
                 puts[b"t%c%c%c" % (level, index >> 8, index & 255)] = preimage or None
         self._written = puts
+        self._remember(puts)
         return puts
 
     def prove(self, key: bytes) -> StateProof:
@@ -128,6 +139,25 @@ class StateTree:
                 break
             name += bytes([which])
         return StateProof(tuple(nodes), b"")
+
+    def _fetch(self, name: bytes) -> bytes | None:
+        raw = self._cache.get(name)
+        return self._get(name) if raw is None else raw
+
+    def _remember(self, puts: RawPuts) -> None:
+        """Keep what a block wrote below the upper levels; what was written longest ago goes first."""
+        cache = self._cache
+        for name, raw in puts.items():
+            if name[0] != _BELOW:
+                continue
+            before = cache.pop(name, None)
+            if before is not None:
+                self._cached_bytes -= len(before)
+            if raw is not None:
+                cache[name] = raw
+                self._cached_bytes += len(raw)
+        while self._cached_bytes > self._cache_bytes:
+            self._cached_bytes -= len(cache.pop(next(iter(cache))))
 
     def _node(self, level: int, index: int) -> tuple[bytes, bytes]:
         """Preimage and hash of an upper node from its children's slots."""
@@ -156,7 +186,7 @@ class StateTree:
 
     def _update_below(self, path: bytes, changes: list[Change], puts: RawPuts) -> tuple[bytes, int]:
         """Apply sorted `changes` to the subtree at `path` (leaf and nibbles); its hash and size."""
-        raw = self._get(b"b" + path)
+        raw = self._fetch(b"b" + path)
         if raw is None or raw[:1] == _BUCKET:
             entries = _merge(raw[1:] if raw else b"", changes)
             return self._write(path, entries, raw is not None, puts)
@@ -174,7 +204,7 @@ class StateTree:
         return self._collapse(path, children, puts)
 
     def _size(self, path: bytes) -> int:
-        raw = self._get(b"b" + path)
+        raw = self._fetch(b"b" + path)
         if raw is None:
             return 0
         if raw[:1] == _BUCKET:
@@ -186,7 +216,7 @@ class StateTree:
         entries = b""
         for which, child in enumerate(children):
             name = b"b" + path + bytes([which])
-            raw = puts[name] if name in puts else self._get(name)
+            raw = puts[name] if name in puts else self._fetch(name)
             if child != EMPTY:
                 assert raw is not None and raw[:1] == _BUCKET, "a child is smaller than its parent"
                 entries += raw[1:]
