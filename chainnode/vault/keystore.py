@@ -105,6 +105,19 @@ class RegistrarKeys(_Stored):
         self.signing = SigningKey(seeds[0])
 
 
+class TrusteeKeys(_Stored):
+    """A trustee of the roster in genesis: an Ed25519 key and a sealing key."""
+
+    KIND = "trustee"
+    COUNT = 2
+
+    signing: SigningKey
+    kem: KemKey
+
+    def _load(self, seeds: tuple[bytes, ...]) -> None:
+        self.signing, self.kem = SigningKey(seeds[0]), KemKey(seeds[1])
+
+
 class ProjectKeys(_Stored):
     """A research project: an Ed25519 key and a sealing key, fresh for each application. Deleting the
     file at the project's expiry is their end."""

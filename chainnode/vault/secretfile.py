@@ -21,7 +21,7 @@ from consensus.codec import encode
 from consensus.domain import SUITE
 from genesis.errors import OperatorError
 
-KINDS = ("keystore", "steward", "head", "wallet", "registrar", "project")
+KINDS = ("keystore", "steward", "head", "wallet", "registrar", "trustee", "project")
 SLOTS = ("boot", "recovery")
 
 _NONCE_BYTES = bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES

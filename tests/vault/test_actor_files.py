@@ -3,13 +3,20 @@ from pathlib import Path
 import pytest
 
 from chainnode.vault.head import MAX_STUDIES, HeadKeys
-from chainnode.vault.keystore import NodeKeys, ProjectKeys, RegistrarKeys, StewardKeys, WalletFile
+from chainnode.vault.keystore import (
+    NodeKeys,
+    ProjectKeys,
+    RegistrarKeys,
+    StewardKeys,
+    TrusteeKeys,
+    WalletFile,
+)
 from chainnode.vault.secretfile import SecretFile
 from consensus.codec import encode
 from genesis.errors import OperatorError
 
 FAST = "interactive"
-KINDS = [NodeKeys, StewardKeys, RegistrarKeys, ProjectKeys, WalletFile, HeadKeys]
+KINDS = [NodeKeys, StewardKeys, RegistrarKeys, TrusteeKeys, ProjectKeys, WalletFile, HeadKeys]
 
 
 def secrets_of(keys: object) -> list[bytes]:
