@@ -11,19 +11,11 @@ A turn is three calls, by the driver on real disks and links and by the simulato
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from chainnode.node.turn import BatchStored, Input, LinkUp, OwnVotes, Received, Turn
+from chainnode.node.turn import BatchStored, Input, LinkDown, LinkUp, OwnVotes, Received, Turn
 from consensus.codec import DecodeError, decode, encode
-from consensus.messages import (
-    BlockVote,
-    Commit,
-    NewView,
-    Prepare,
-    PrePrepare,
-    QuorumCertificate,
-    ViewChange,
-)
+from consensus.messages import QuorumCertificate
 from consensus.parameters import Parameters
-from consensus.ready import Decided, PreparedRecord, Record, StableRecord, ViewRecord
+from consensus.ready import Decided, Record
 from consensus.replica import Replica
 from consensus.types import BlockHeader, Digest, Now, ReplicaId, ReplicaSets
 
@@ -76,32 +68,6 @@ def decode_records(raw: Sequence[bytes]) -> list[Record]:
     return records
 
 
-def record_height(record: Record) -> int | None:
-    """The slot that a record is about; None for those about a view."""
-    if isinstance(record, PrePrepare | Prepare | Commit):
-        return record.sequence
-    if isinstance(record, BlockVote):
-        return record.height
-    if isinstance(record, PreparedRecord):
-        return record.certificate.pre_prepare.sequence
-    return None
-
-
-def still_needed(records: Sequence[Record], stable_height: int) -> list[Record]:
-    """What a restart would need: votes above the stable certificate, and the newest of each kind that
-    is about a view."""
-    newest: dict[type, int] = {}
-    for index, record in enumerate(records):
-        if isinstance(record, ViewRecord | ViewChange | NewView | StableRecord):
-            newest[type(record)] = index
-    kept = []
-    for index, record in enumerate(records):
-        height = record_height(record)
-        if newest.get(type(record)) == index or (height is not None and height > stable_height):
-            kept.append(record)
-    return kept
-
-
 class Engine:
     """One replica with its log and its execution."""
 
@@ -125,23 +91,21 @@ class Engine:
         )
         self._log = log
         self._executor = executor
-        self._live: list[Record] = []
         self._distrusted = False
 
     def restore(self, raw_records: Sequence[bytes], now: Now, *, damaged: bool) -> Turn:
         """Take up where the disk says this replica stood. `damaged`: synced records were lost."""
-        self._live = decode_records(raw_records)
         self._distrusted = damaged
         tip = self._executor.tip
         turn = Turn()
         turn.add(
             self.replica.restore(
-                tuple(self._live),
+                decode_records(raw_records),
                 self._executor.certified,
                 tip.height,
                 tip.hash() if tip.height else None,
                 now,
-                damaged=damaged,
+                damage=damaged,
             )
         )
         return turn
@@ -156,6 +120,8 @@ class Engine:
                 turn.add(self.replica.batch_ready(item.ref, now))
             elif isinstance(item, LinkUp):
                 turn.add(self.replica.connected(item.peer, now))
+            elif isinstance(item, LinkDown):
+                turn.add(self.replica.disconnected(item.peer, now))
             elif isinstance(item, OwnVotes):
                 turn.add(self.replica.observed_own(item.messages, now))
             else:
@@ -169,7 +135,6 @@ class Engine:
         if turn.records:
             self._log.append([encode(record) for record in turn.records])
             self._log.sync()
-            self._live.extend(turn.records)
 
     def execute(self, turn: Turn, now: Now) -> Turn:
         """Execute what was decided, note what was certified; the turn that follows from it."""
@@ -195,7 +160,7 @@ class Engine:
         if tip.height == certificate.height and tip.hash() != certificate.header_hash:
             raise ForkError(certificate.height, tip.hash(), certificate.header_hash)
         self._certify(certificate)
-        turn.add(self.replica.install(certificate, now))
+        turn.add(self.replica.install(certificate, now, ordered=decided.refs))
         return turn
 
     def _certify(self, certificate: QuorumCertificate) -> None:
@@ -205,6 +170,6 @@ class Engine:
         self._executor.certify(certificate)
         safe_again = self._distrusted and self.replica.status().voting
         if safe_again or self._log.size_bytes > ROTATE_BYTES:
-            self._live = still_needed(self._live, certificate.height)
-            self._log.rotate([encode(record) for record in self._live], forget_damage=safe_again)
+            kept = [encode(record) for record in self.replica.records()]
+            self._log.rotate(kept, forget_damage=safe_again)
             self._distrusted = self._distrusted and not safe_again

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from chainnode.ledger.founding import Founding, genesis_state
 from chainnode.ledger.header import block_time_ms, genesis_header, next_header
 from chainnode.ledger.machine import Execution, execute
+from chainnode.ledger.receipt import build_receipt_body
+from chainnode.ledger.records import Event
 from chainnode.ledger.state import State
 from chainnode.ledger.transaction import BatchBody, Row, SignedTransaction
 from chainnode.ledger.transition import BlockContext
@@ -18,8 +20,16 @@ from consensus.types import BlockHeader, Digest, ReplicaSets
 
 CACHED_BODIES = 64
 
+EVENT_RELEASED, EVENT_REFUSED = "released", "refused"
+_DECISIONS = (EVENT_RELEASED, EVENT_REFUSED)
+
 Watcher = Callable[[Decided, BlockHeader, Execution, State], None]
 """Called right after a block was executed and stored, while the state is that of its height."""
+
+
+def is_decision(event: Event) -> bool:
+    """Whether an event tells of a release's outcome; its first subject is the request."""
+    return event.kind in _DECISIONS
 
 
 class Recent:
@@ -113,7 +123,12 @@ class Executor:
             next_validators=self._sets(height + 1),
         )
         self._store.commit_block(
-            header, decided.refs, results=outcome.results, events=outcome.events, state_puts=outcome.puts
+            header,
+            decided.refs,
+            results=outcome.results,
+            events=outcome.events,
+            state_puts=outcome.puts,
+            receipts=self._receipts(header, decided, outcome),
         )
         self._tip = header
         for result in outcome.results:
@@ -121,6 +136,35 @@ class Executor:
         for watch in self.watchers:
             watch(decided, header, outcome, self.state)
         return header
+
+    def _receipts(self, header: BlockHeader, decided: Decided, outcome: Execution) -> dict[bytes, bytes]:
+        """A receipt's body for every decision of the block, made while the state is that of its height."""
+        decisions = [event for event in outcome.events if is_decision(event)]
+        if not decisions:
+            return {}
+        here = {one.id(): one for ref in decided.refs for one in self._transactions(ref.digest)}
+
+        def find(transaction_id: bytes) -> SignedTransaction | None:
+            return here.get(transaction_id) or self.transaction(transaction_id)
+
+        return {
+            event.subjects[0]: build_receipt_body(
+                self.state, header, event.subjects[0], transactions=find, rows=self.row
+            )
+            for event in decisions
+        }
+
+    def transaction(self, transaction_id: Digest) -> SignedTransaction | None:
+        """A transaction of a stored block."""
+        found = self._store.find_transaction(transaction_id)
+        block = None if found is None else self._store.block(found[0])
+        if block is None:
+            return None
+        for ref in block.refs:
+            for one in self._transactions(ref.digest):
+                if one.id() == transaction_id:
+                    return one
+        raise AssertionError("an indexed transaction stands in its block")
 
     def certify(self, certificate: QuorumCertificate) -> None:
         """Keep the certificate of a block that was executed here."""

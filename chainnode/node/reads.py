@@ -110,11 +110,9 @@ class Reads:
         if found is None or block is None or found[0] > self._waiters.certified_height:
             raise NotFound("unknown-transaction", "no certified block holds this transaction")
         result = block.results[found[1]]
-        for ref in block.refs:
-            for transaction in self._executor.body(ref.digest).transactions:
-                if transaction.id() == transaction_id:
-                    return FoundTransaction(found[0], result.code or result.rule or OUTCOME_OK, transaction)
-        raise AssertionError("a result has its transaction")
+        transaction = self._executor.transaction(transaction_id)
+        assert transaction is not None
+        return FoundTransaction(found[0], result.code or result.rule or OUTCOME_OK, transaction)
 
     def object(self, object_id: bytes) -> tuple[bytes, bytes]:
         """Encoded ObjectPointer and BatchRecord. Raises NotFound."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from consensus.messages import Authenticated, Message, QuorumCertificate
+from consensus.messages import Authenticated, QuorumCertificate
 from consensus.ready import (
     Behind,
     Decided,
@@ -38,10 +38,15 @@ class LinkUp:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnVotes:
-    """What a peer holds under this node's key."""
+class LinkDown:
+    peer: ReplicaId
 
-    messages: tuple[Message, ...]
+
+@dataclass(frozen=True, slots=True)
+class OwnVotes:
+    """What peers hold under this node's key; first once a quorum, this node included, answered."""
+
+    messages: tuple[Authenticated, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class Tick:
     pass
 
 
-Input: TypeAlias = Received | BatchStored | LinkUp | OwnVotes | Tick
+Input: TypeAlias = Received | BatchStored | LinkUp | LinkDown | OwnVotes | Tick
 
 
 @dataclass(slots=True)
