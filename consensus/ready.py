@@ -5,9 +5,13 @@
 3. `fetch`:   batches that a proposal names and that are not here
 4. `decided`: execute in order, then report each by `Replica.executed`
 5. `certified`, `evidence`, `rejections`: tell whom it concerns
-6. `wake_at_ms`: call `tick` then at the latest (monotonic clock)
+6. `relay`:   see to it that a peer holds a batch that it should have ordered
+7. `wake_at_ms`: call `tick` then at the latest (monotonic clock)
+
+A driver that drains its inbox merges the Readies of a turn (`merge`) and syncs once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -47,8 +51,17 @@ class StableRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     certificate: QuorumCertificate
 
 
+class HoldRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="hold"):
+    """No vote before a certificate lies at `height` or above, and none in a view below `view` of `epoch`."""
+
+    epoch: int
+    view: View
+    height: SequenceNumber
+
+
 Record: TypeAlias = (
     ViewRecord
+    | HoldRecord
     | PreparedRecord
     | StableRecord
     | PrePrepare
@@ -75,6 +88,15 @@ class Fetch:
 
     ref: BatchRef
     sources: tuple[ReplicaId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A batch that the primary leaves waiting: hand it over if it may lack it (PBFT section 4.4: a backup
+    relays the request before it suspects)."""
+
+    ref: BatchRef
+    to: ReplicaId
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,4 +159,27 @@ class Ready:
     rejections: tuple[Rejection, ...] = ()
     behind: Behind | None = None
     halt: Halt | None = None
+    relay: tuple[Relay, ...] = ()
     wake_at_ms: int | None = field(default=None)
+
+
+def merge(readies: Sequence[Ready]) -> Ready:
+    """One Ready for several of the same Replica, in their order: all of `persist` goes before all of `send`.
+
+    The last `wake_at_ms` holds, the first `halt`, the highest `behind`.
+    """
+    behind = [ready.behind for ready in readies if ready.behind is not None]
+    halts = [ready.halt for ready in readies if ready.halt is not None]
+    return Ready(
+        persist=tuple(record for ready in readies for record in ready.persist),
+        send=tuple(outbound for ready in readies for outbound in ready.send),
+        fetch=tuple(fetch for ready in readies for fetch in ready.fetch),
+        decided=tuple(slot for ready in readies for slot in ready.decided),
+        certified=tuple(certificate for ready in readies for certificate in ready.certified),
+        evidence=tuple(evidence for ready in readies for evidence in ready.evidence),
+        rejections=tuple(rejection for ready in readies for rejection in ready.rejections),
+        behind=max(behind, key=lambda item: item.height, default=None),
+        halt=halts[0] if halts else None,
+        relay=tuple(relay for ready in readies for relay in ready.relay),
+        wake_at_ms=readies[-1].wake_at_ms if readies else None,
+    )

@@ -1,0 +1,75 @@
+"""This replica's own votes: whether it may vote, and the one way a vote leaves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from msgspec import structs
+
+from consensus.messages import BlockVote, Commit, NewView, Prepare, PrePrepare, ViewChange, signed_bytes
+from consensus.output import Output
+from consensus.parameters import Parameters
+from consensus.ready import HoldRecord, Outbound
+from consensus.rules import Watermarks
+from consensus.types import ReplicaId, ReplicaSets, View
+
+M = TypeVar("M", PrePrepare, Prepare, Commit, BlockVote, ViewChange, NewView)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a Replica is born with and never changes."""
+
+    chain_id: bytes
+    replica_id: ReplicaId
+    replica_sets: ReplicaSets
+    parameters: Parameters
+    sign: Callable[[bytes], bytes]
+
+
+class Ballot:
+    """Casts votes. Silent while this replica does not know what it said before it started."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self.asking = True
+        """Peers have not said yet which votes of this replica they hold (the rollback guard)."""
+        self.hold: HoldRecord | None = None
+
+    def silent_because(self, marks: Watermarks, view: View) -> str:
+        """Why this replica may not vote in `view` now; empty if it may."""
+        if self._setting.replica_id not in marks.members.ids:
+            return "not a member at this height"
+        if self.asking:
+            return "has not heard yet which of its votes the peers hold"
+        hold = self.hold
+        if hold is not None and marks.low < hold.height:
+            return f"its vote log is damaged or older than its votes: waits for height {hold.height}"
+        if hold is not None and marks.epoch == hold.epoch and view < hold.view:
+            return f"it may have left this view: waits for view {hold.view}"
+        return ""
+
+    def may_vote(self, marks: Watermarks, view: View) -> bool:
+        return not self.silent_because(marks, view)
+
+    def keep_silent(self, epoch: int, view: View, height: int, out: Output) -> None:
+        """Hold until a certificate lies at `height` and the view is at least `view`; longer holds stand."""
+        old = self.hold
+        if old is not None:
+            height = max(height, old.height)
+            epoch, view = max((epoch, view), (old.epoch, old.view))
+        hold = HoldRecord(epoch, view, height)
+        if hold != old:
+            self.hold = hold
+            out.persist.append(hold)
+
+    def sign(self, message: M) -> M:
+        signature = self._setting.sign(signed_bytes(message, self._setting.chain_id))
+        return structs.replace(message, signature=signature)
+
+    def cast(self, message: M, out: Output) -> M:
+        """Sign, persist, send, in this order: no vote leaves that the log does not hold."""
+        signed = self.sign(message)
+        out.persist.append(signed)
+        out.send.append(Outbound(signed))
+        return signed

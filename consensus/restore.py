@@ -1,0 +1,205 @@
+"""From the vote log back to a Replica, and the guard against a log that is older than the votes it should
+hold."""
+
+from collections.abc import Iterable
+
+from consensus.messages import (
+    BlockVote,
+    Commit,
+    Message,
+    NewView,
+    Prepare,
+    PrePrepare,
+    QuorumCertificate,
+    ViewChange,
+    message_sequence,
+)
+from consensus.output import Output
+from consensus.parts import Parts
+from consensus.ready import HoldRecord, PreparedRecord, Record, StableRecord, ViewRecord
+from consensus.rules import Watermarks
+from consensus.types import Digest, ReplicaId, SequenceNumber
+
+
+def replay(
+    parts: Parts,
+    records: Iterable[Record],
+    stable: QuorumCertificate | None,
+    executed_height: SequenceNumber,
+    executed_hash: Digest | None,
+    out: Output,
+) -> None:
+    """Fill the parts with what was said before the stop."""
+    log = list(records)
+    logged = [record.certificate for record in log if isinstance(record, StableRecord)]
+    known = logged if stable is None else [*logged, stable]
+    certifier, setting = parts.certifier, parts.setting
+    certifier.restore(known, executed_height, executed_hash, out)
+    certifier.logged = max((certificate.height for certificate in logged), default=0)
+    marks = Watermarks.above(certifier.low, setting.parameters.window, setting.replica_sets)
+    for record in log:
+        if isinstance(record, HoldRecord):
+            parts.ballot.hold = record
+        elif isinstance(record, BlockVote) and marks.low < record.height <= marks.reach:
+            certifier.votes.setdefault(record.height, {})[record.replica] = record
+    entered = _replay_views(parts, log, marks)
+    parts.ordering.restore(marks, parts.changer.view, active=not parts.changer.changing)
+    parts.ordering.handed = max(executed_height, marks.low)
+    parts.ordering.top = parts.ordering.handed
+    for record in log:
+        _replay_slot(parts, record, marks)
+    if entered is not None:
+        stable_height = max(change.stable_height for change in entered.view_changes)
+        parts.ordering.top = max(parts.ordering.top, stable_height)
+        for proposal in entered.proposals:
+            parts.ordering.restore_proposal(proposal)
+    _mistrust(parts, log, stable, executed_height, out)
+
+
+def _replay_views(parts: Parts, log: list[Record], marks: Watermarks) -> NewView | None:
+    """The last view that was entered or moved to. A NEW-VIEW of our own says that it was entered, even if the
+    record behind it was cut off with the log's tail."""
+    changer = parts.changer
+    for record in log:
+        if not isinstance(record, ViewRecord | ViewChange | NewView) or record.epoch != marks.epoch:
+            continue
+        if isinstance(record, ViewChange):
+            changer.asked[record.replica] = record
+            continue
+        if record.view != changer.view:
+            changer.new_view = None
+        changer.view, changer.changing = record.view, isinstance(record, ViewRecord) and record.changing
+        if isinstance(record, NewView):
+            changer.new_view = record
+    if not changer.changing:
+        changer.asked.clear()
+    return None if changer.changing else changer.new_view
+
+
+def _replay_slot(parts: Parts, record: Record, marks: Watermarks) -> None:
+    ordering = parts.ordering
+    if isinstance(record, PreparedRecord):
+        proposal = record.certificate.pre_prepare
+        if proposal.epoch == marks.epoch and marks.low < proposal.sequence <= marks.reach:
+            ordering.slot(proposal.sequence).prepared = record.certificate
+            ordering.restore_proposal(proposal)
+    elif isinstance(record, PrePrepare):
+        ordering.restore_proposal(record)
+    elif isinstance(record, Prepare | Commit):
+        if record.epoch != marks.epoch or record.view != ordering.view or not ordering.active:
+            return
+        if marks.low < record.sequence <= marks.reach:
+            slot = ordering.slot(record.sequence)
+            if isinstance(record, Prepare):
+                slot.prepares[record.replica] = record
+            else:
+                slot.commits[record.replica] = record
+
+
+def _mistrust(
+    parts: Parts, log: list[Record], stable: QuorumCertificate | None, executed: SequenceNumber, out: Output
+) -> None:
+    """A log that the chain store knows more than, lost records; one that knows more than the chain store has
+    dropped votes on heights that this replica will see again. Both mean silence until those are over."""
+    epoch, view, logged = parts.ordering.marks.epoch, parts.changer.view, parts.certifier.logged
+    if logged > executed:
+        parts.ballot.keep_silent(epoch, view, logged, out)
+    if logged < (0 if stable is None else stable.height) or (executed > 0 and not log):
+        distrust(parts, out)
+
+
+def distrust(parts: Parts, out: Output) -> None:
+    """Votes may be missing from the log: no vote until a certificate reaches the old high watermark. The
+    old low one was at most what is executed."""
+    height = parts.certifier.executed + parts.setting.parameters.window
+    parts.ballot.keep_silent(parts.ordering.marks.epoch, parts.changer.view, height, out)
+
+
+def retained(parts: Parts) -> tuple[Record, ...]:
+    """Records from which `replay` rebuilds the present state."""
+    own = parts.setting.replica_id
+    certifier, changer, ordering = parts.certifier, parts.changer, parts.ordering
+    kept: list[Record] = []
+    if certifier.stable is not None:
+        kept.append(StableRecord(certifier.stable))
+    if parts.ballot.hold is not None:
+        kept.append(parts.ballot.hold)
+    kept.append(ViewRecord(ordering.marks.epoch, changer.view, changer.changing))
+    if changer.own is not None:
+        kept.append(changer.own)
+    if not changer.changing and changer.new_view is not None and changer.new_view.replica == own:
+        kept.append(changer.new_view)
+    for slot in ordering.ascending():
+        if slot.prepared is not None:
+            kept.append(PreparedRecord(slot.prepared))
+        if slot.pre_prepare is not None and (own in slot.prepares or slot.pre_prepare.replica == own):
+            kept.append(slot.pre_prepare)
+        kept.extend(votes[own] for votes in (slot.prepares, slot.commits) if own in votes)
+    kept.extend(
+        certifier.votes[height][own] for height in sorted(certifier.votes) if own in certifier.votes[height]
+    )
+    return tuple(kept)
+
+
+def slot_votes(parts: Parts, replica: ReplicaId) -> list[Message]:
+    """What is held of `replica`'s votes on slots and blocks above the low watermark, in the present view."""
+    held: list[Message] = []
+    for slot in parts.ordering.ascending():
+        if slot.pre_prepare is not None and slot.pre_prepare.replica == replica:
+            held.append(slot.pre_prepare)
+        held.extend(votes[replica] for votes in (slot.prepares, slot.commits) if replica in votes)
+    votes_at = parts.certifier.votes
+    held.extend(votes_at[height][replica] for height in sorted(votes_at) if replica in votes_at[height])
+    return held
+
+
+def last_votes(parts: Parts, replica: ReplicaId) -> tuple[Message, ...]:
+    """All that is held of `replica`'s votes: also what it said about views, and its vote in the stable
+    certificate."""
+    changer = parts.changer
+    held: list[Message] = [vote for vote in parts.certifier.certificate_votes() if vote.replica == replica]
+    if replica in changer.asked:
+        held.append(changer.asked[replica])
+    if changer.new_view is not None:
+        held.extend(change for change in changer.new_view.view_changes if change.replica == replica)
+        if changer.new_view.replica == replica:
+            held.append(changer.new_view)
+    return (*held, *slot_votes(parts, replica))
+
+
+def is_lost(parts: Parts, vote: Message) -> bool:
+    """Whether an own vote, seen outside, is missing from the log that this replica started from.
+
+    A log that was rolled back is a beginning of the true one, and epochs and views only grow in it. So
+    votes of earlier views are in it, and only those of the log's own view have to be looked up."""
+    own, changer = parts.setting.replica_id, parts.changer
+    marks = parts.ordering.marks
+    if vote.epoch != marks.epoch:
+        return vote.epoch > marks.epoch
+    if isinstance(vote, BlockVote):
+        if vote.height <= max(marks.low, parts.certifier.logged):
+            return False
+        held = parts.certifier.votes.get(vote.height, {}).get(own)
+        return held is None or held.header_hash != vote.header_hash
+    if vote.view != changer.view:
+        return vote.view > changer.view
+    if isinstance(vote, ViewChange):
+        return changer.changing and changer.own != vote
+    if isinstance(vote, NewView):
+        return changer.changing
+    if vote.sequence <= max(marks.low, parts.certifier.logged):
+        return False
+    slot = parts.ordering.slots.get(vote.sequence)
+    if changer.changing or slot is None:
+        return True
+    if isinstance(vote, PrePrepare):
+        return slot.digest != vote.digest(parts.setting.chain_id)
+    voted = (slot.prepares if isinstance(vote, Prepare) else slot.commits).get(own)
+    return voted is None or voted.digest != vote.digest
+
+
+def hold_for(parts: Parts, vote: Message, out: Output) -> None:
+    """The log is older than `vote`: follow, and vote again when a certificate lies a full window beyond."""
+    view = 0 if isinstance(vote, BlockVote) else vote.view
+    height = max(message_sequence(vote), parts.ordering.marks.low) + parts.setting.parameters.window
+    parts.ballot.keep_silent(vote.epoch, view, height, out)

@@ -1,0 +1,155 @@
+"""The view change in its signed form (OSDI 1999, section 4.4): VIEW-CHANGE and NEW-VIEW."""
+
+from consensus.ballot import Ballot, Setting
+from consensus.messages import NewView, PreparedCertificate, QuorumCertificate, ViewChange
+from consensus.output import Output
+from consensus.ready import Outbound, ViewRecord
+from consensus.rules import Watermarks, new_view_proposals, view_to_join
+from consensus.types import ReplicaId, View
+
+
+class ViewChanger:
+    """Which view this replica is in or moves to, and who asks for which."""
+
+    def __init__(self, setting: Setting, ballot: Ballot) -> None:
+        self._setting = setting
+        self._ballot = ballot
+        self.view: View = 0
+        self.changing = False
+        self.asked: dict[ReplicaId, ViewChange] = {}
+        """The newest VIEW-CHANGE of each replica, our own included, for views that are not entered."""
+        self.new_view: NewView | None = None
+        """The one that led into the present view."""
+        self._accused: dict[ReplicaId, View] = {}
+
+    def new_epoch(self, epoch: int, out: Output) -> None:
+        self.view, self.changing, self.new_view = 0, False, None
+        self.asked.clear()
+        out.persist.append(ViewRecord(epoch, 0, False))
+
+    # --- asking for a view ------------------------------------------------------------------------
+
+    def start(self, view: View, marks: Watermarks, out: Output) -> None:
+        """Leave the present view for `view`."""
+        assert view > self.view
+        self.view, self.changing = view, True
+        out.persist.append(ViewRecord(marks.epoch, view, True))
+
+    @property
+    def own(self) -> ViewChange | None:
+        """Our VIEW-CHANGE for the view that we move to."""
+        own = self.asked.get(self._setting.replica_id)
+        return own if own is not None and self.changing and own.view == self.view else None
+
+    def ask(
+        self,
+        stable: QuorumCertificate | None,
+        prepared: tuple[PreparedCertificate, ...],
+        marks: Watermarks,
+        out: Output,
+    ) -> None:
+        """VIEW-CHANGE with sets C and P, once for each view: what was said of a view is not said
+        otherwise."""
+        if not self.changing or self.own is not None or not self._ballot.may_vote(marks, self.view):
+            return
+        own = self._setting.replica_id
+        change = ViewChange(marks.epoch, self.view, stable, prepared, own)
+        self.asked[own] = self._ballot.cast(change, out)
+
+    def on_view_change(self, change: ViewChange, marks: Watermarks, out: Output) -> bool:
+        """Whether `change` says something new about a view to come."""
+        if change.view < self.view or (change.view == self.view and not self.changing):
+            out.reject("old-view", change)
+            return False
+        if any(
+            prepared.pre_prepare.sequence > change.stable_height + self._setting.parameters.window
+            for prepared in change.prepared
+        ):
+            out.reject("window", change)
+            return False
+        first = self.asked.get(change.replica)
+        if first is not None and first.view >= change.view:
+            if first.view > change.view:
+                out.reject("superseded", change)
+            elif first == change:
+                out.reject("duplicate", change)
+            else:
+                self._accuse(first, change, out)
+            return False
+        self.asked[change.replica] = change
+        return True
+
+    def _accuse(self, first: ViewChange | NewView, second: ViewChange | NewView, out: Output) -> None:
+        """The first one stands; a replica is accused once for each view."""
+        if self._accused.get(second.replica) == second.view:
+            out.reject("equivocation", second)
+            return
+        self._accused[second.replica] = second.view
+        out.accuse(first, second)
+
+    def to_join(self, marks: Watermarks) -> View | None:
+        """The view that f + 1 others draw us to."""
+        wanted = {replica: change.view for replica, change in self.asked.items()}
+        return view_to_join(wanted, self.view, self._setting.replica_id, marks.members)
+
+    def quorum_asks(self, marks: Watermarks) -> bool:
+        """Whether a quorum has come as far as the view that we move to."""
+        if not self.changing:
+            return False
+        return sum(1 for change in self.asked.values() if change.view >= self.view) >= marks.members.quorum
+
+    # --- entering a view --------------------------------------------------------------------------
+
+    def lead(self, marks: Watermarks, out: Output) -> NewView | None:
+        """The new primary's NEW-VIEW, as soon as a quorum asks for exactly this view."""
+        own = self._setting.replica_id
+        if not self.changing or marks.members.primary(self.view) != own:
+            return None
+        if not self._ballot.may_vote(marks, self.view):
+            return None
+        changes = [
+            self.asked[replica]
+            for replica in marks.members.ids
+            if replica in self.asked and self.asked[replica].view == self.view
+        ]
+        if len(changes) < marks.members.quorum:
+            return None
+        chosen = tuple(changes[: marks.members.quorum])
+        bare = new_view_proposals(marks.epoch, self.view, own, chosen)
+        proposals = tuple(self._ballot.sign(proposal) for proposal in bare)
+        return self._ballot.cast(NewView(marks.epoch, self.view, chosen, proposals, own), out)
+
+    def on_new_view(self, message: NewView, out: Output) -> bool:
+        """Whether a valid NEW-VIEW leads to a view that is not entered yet."""
+        entered = self.new_view
+        if entered is not None and entered.view == message.view and entered != message:
+            self._accuse(entered, message, out)
+            return False
+        if message.view < self.view or (message.view == self.view and not self.changing):
+            out.reject("old-view" if entered != message else "duplicate", message)
+            return False
+        window = self._setting.parameters.window
+        heights = [change.stable_height for change in message.view_changes]
+        if any(proposal.sequence > max(heights) + window for proposal in message.proposals):
+            out.reject("window", message)
+            return False
+        return True
+
+    def enter(self, message: NewView, out: Output) -> None:
+        self.view, self.changing, self.new_view = message.view, False, message
+        for replica in [replica for replica, change in self.asked.items() if change.view <= self.view]:
+            del self.asked[replica]
+        out.persist.append(ViewRecord(message.epoch, message.view, False))
+
+    # --- for peers that missed something ----------------------------------------------------------
+
+    def resend(self, to: ReplicaId | None, out: Output) -> None:
+        """What we last said about views: our VIEW-CHANGE, or the NEW-VIEW if we lead."""
+        if self.own is not None:
+            out.send.append(Outbound(self.own, to))
+        elif (
+            not self.changing
+            and self.new_view is not None
+            and self.new_view.replica == self._setting.replica_id
+        ):
+            out.send.append(Outbound(self.new_view, to))
