@@ -171,11 +171,7 @@ class ChainStore:
             (_HEADER + height, encode(header)),
             (_BODY + height, encode(StoredBody(tuple(refs), tuple(results), tuple(events)))),
         ]
-        for index, result in enumerate(results):
-            key = _TRANSACTION + result.transaction_id
-            # Included twice: the second time it was refused as replayed, and the first one counts.
-            if self._chain.get(key) is None:
-                writes.append((key, height + index.to_bytes(4, "big")))
+        writes += self._transaction_index(height, results)
         writes += [(_STATE + key, value) for key, value in state_puts.items()]
         for ref in refs:
             writes.append((_UNORDERED + ref.digest, None))
@@ -185,6 +181,16 @@ class ChainStore:
         writes.append((_APPLIED, height))
         self._chain.write(writes)
         self._tip = header
+
+    def _transaction_index(self, height: bytes, results: Sequence[Result]) -> Iterator[Write]:
+        """Where each transaction was included first: the second time it is refused as replayed."""
+        found: set[Digest] = set()
+        for index, result in enumerate(results):
+            id_ = result.transaction_id
+            # What was executed (no code) cannot have been included before: no look into the store.
+            if id_ not in found and (not result.code or self.find_transaction(id_) is None):
+                found.add(id_)
+                yield _TRANSACTION + id_, height + index.to_bytes(4, "big")
 
     def tip(self) -> BlockHeader | None:
         """Header of the last executed block, None before height 0 is written."""
@@ -220,11 +226,9 @@ class ChainStore:
     def find_transaction(self, transaction_id: Digest) -> tuple[int, int] | None:
         """(height, index in the results) of its first inclusion."""
         value = self._chain.get(_TRANSACTION + transaction_id)
-        return (
-            None
-            if value is None
-            else (int.from_bytes(value[:HEIGHT_BYTES], "big"), int.from_bytes(value[HEIGHT_BYTES:], "big"))
-        )
+        if value is None:
+            return None
+        return int.from_bytes(value[:HEIGHT_BYTES], "big"), int.from_bytes(value[HEIGHT_BYTES:], "big")
 
     def recent_transaction_ids(self, from_height: int) -> Iterator[tuple[int, Digest]]:
         """(height, id) of all transactions from `from_height` on, in order: for replay protection."""

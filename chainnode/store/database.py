@@ -5,7 +5,6 @@ an altered record as whole.
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import plyvel
@@ -27,6 +26,7 @@ Write = tuple[bytes, bytes | None]
 
 META_CHAIN, META_FORMAT = b"m/chain", b"m/format"
 _FORMAT_BYTES = 4
+_FAILURES = (plyvel.Error, OSError)
 
 
 def prefix_end(prefix: bytes) -> bytes | None:
@@ -53,7 +53,7 @@ class Database:
         """
         self._path = path
         self._damaged = damaged if held_by_peers else damaged_alone
-        with self._translated():
+        try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._db = plyvel.DB(
                 str(path),
@@ -62,10 +62,8 @@ class Database:
                 compression=compression,
                 bloom_filter_bits=bloom_bits,
             )
-
-    @property
-    def path(self) -> Path:
-        return self._path
+        except _FAILURES as error:
+            raise self._translated(error) from error
 
     def bind(self, chain_id: bytes, format_number: int) -> None:
         """Write chain id and format into a new database, compare them in an old one.
@@ -90,14 +88,16 @@ class Database:
 
     def get(self, key: bytes) -> bytes | None:
         """The value; its block's checksum is verified, which paranoid checks alone do not do."""
-        with self._translated():
+        try:
             value: bytes | None = self._db.get(key, verify_checksums=True)
-            return value
+        except _FAILURES as error:
+            raise self._translated(error) from error
+        return value
 
     def write(self, writes: Iterable[Write], *, sync: bool = True) -> None:
         """All of it or nothing. With `sync` it is on the disk when this returns; without, a later
         synced write carries it there."""
-        with self._translated():
+        try:
             batch = self._db.write_batch(sync=sync)
             for key, value in writes:
                 if value is None:
@@ -105,6 +105,8 @@ class Database:
                 else:
                     batch.put(key, value)
             batch.write()
+        except _FAILURES as error:
+            raise self._translated(error) from error
 
     def items(
         self, prefix: bytes, *, start: bytes | None = None, reverse: bool = False
@@ -114,23 +116,19 @@ class Database:
         bounds = {"start": prefix, "stop": prefix_end(prefix)}
         if start is not None:
             bounds["stop" if reverse else "start"] = start + b"\x00" if reverse else start
-        with self._translated():
-            iterator = self._db.iterator(reverse=reverse, verify_checksums=True, **bounds)
         try:
-            while True:
-                with self._translated():
-                    pair = next(iterator, None)
-                if pair is None:
-                    return
-                yield pair
-        finally:
-            iterator.close()
+            with self._db.iterator(reverse=reverse, verify_checksums=True, **bounds) as iterator:
+                yield from iterator
+        except _FAILURES as error:
+            raise self._translated(error) from error
 
     def compact(self, start: bytes, stop: bytes) -> None:
         """Write the files that hold keys of this range anew, without what was deleted or replaced.
         Without a range LevelDB leaves deleted bytes in its files."""
-        with self._translated():
+        try:
             self._db.compact_range(start=start, stop=stop)
+        except _FAILURES as error:
+            raise self._translated(error) from error
 
     def close(self) -> None:
         self._db.close()
@@ -139,21 +137,18 @@ class Database:
         """For a value that LevelDB takes for whole and that cannot be ours."""
         return self._damaged(self._path, reason)
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except plyvel.CorruptionError as error:
-            raise self._damaged(self._path, str(error)) from error
-        except (plyvel.Error, OSError) as error:
-            text = str(error)
-            if any(reason in text for reason in FULL_TEXTS):
-                raise full(self._path) from error
-            if "/LOCK" in text:
-                raise OperatorError(
-                    STO_IN_USE,
-                    f"{self._path} is in use by another process",
-                    unchanged="nothing was changed",
-                    next_step=f"find it (fuser {self._path}/LOCK) and stop it",
-                ) from error
-            raise io_error(self._path, text) from error
+    def _translated(self, error: Exception) -> OperatorError:
+        reason = error.args[0] if error.args else error
+        text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(error)
+        if isinstance(error, plyvel.CorruptionError):
+            return self._damaged(self._path, text)
+        if any(full_text in text for full_text in FULL_TEXTS):
+            return full(self._path)
+        if "/LOCK" in text:
+            return OperatorError(
+                STO_IN_USE,
+                f"{self._path} is in use by another process",
+                unchanged="nothing was changed",
+                next_step=f"find it (fuser {self._path}/LOCK) and stop it",
+            )
+        return io_error(self._path, text)

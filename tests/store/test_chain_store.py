@@ -2,6 +2,7 @@
 
 import pytest
 
+from chainnode.ledger.records import Result
 from chainnode.ledger.transaction import Row
 from chainnode.store.chain import ChainStore
 from consensus.domain import digest
@@ -56,10 +57,20 @@ def test_state_puts_are_written_and_deleted_with_their_block(store):
 def test_a_transaction_is_found_at_its_first_inclusion(store):
     start(store)
     header = extend(store)
-    again = results_of(1)
-    store.commit_block(child_of(header, (), again, ()), (), results=again, events=(), state_puts={})
-    assert store.find_transaction(again[2].transaction_id) == (1, 2)
+    first = results_of(1)[2].transaction_id
+    replayed = [Result(first, "replayed")]
+    child = child_of(header, (), replayed, ())
+    store.commit_block(child, (), results=replayed, events=(), state_puts={})
+    assert store.find_transaction(first) == (1, 2)
     assert store.find_transaction(digest("tx", b"unknown")) is None
+
+
+def test_a_transaction_that_stands_twice_in_a_block_is_found_at_the_first_place(store):
+    twice = digest("tx", b"twice")
+    results = [Result(twice, ""), Result(twice, "replayed")]
+    child = child_of(start(store), (), results, ())
+    store.commit_block(child, (), results=results, events=(), state_puts={})
+    assert store.find_transaction(twice) == (1, 0)
 
 
 def test_recent_transaction_ids_start_at_the_height_asked_for(store):

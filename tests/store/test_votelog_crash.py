@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainnode.store.frames import FRAME_OVERHEAD_BYTES
@@ -165,6 +165,7 @@ def test_a_rotation_syncs_the_new_file_and_its_name_before_the_old_one_goes():
     ]
 
 
+@settings(deadline=None)
 @given(where=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255), cut=st.booleans())
 def test_a_changed_byte_never_comes_back_as_a_record(where, mask, cut):
     disk = FakeDisk()
@@ -184,6 +185,7 @@ def test_a_changed_byte_never_comes_back_as_a_record(where, mask, cut):
         assert damage is not None
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=200))
 def test_a_file_of_any_bytes_is_damage_and_nothing_worse(data):
     path = FOLDER / "votes-0000000001.log"
