@@ -1,0 +1,169 @@
+"""Taking transactions in from local users, and signing this node's own."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from structlog.stdlib import BoundLogger
+
+from chainnode.ledger.admission import check_form, check_state
+from chainnode.ledger.payloads import Grant, Payload
+from chainnode.ledger.rows import row_lookup
+from chainnode.ledger.rules import RULES, Refusal
+from chainnode.ledger.statement import AdmissionRefusal, sign_refusal
+from chainnode.ledger.transaction import (
+    MAX_ROW_BYTES,
+    MAX_ROWS,
+    MAX_TRANSACTION_BYTES,
+    NONCE_BYTES,
+    Row,
+    Submission,
+    TransactionBody,
+    sign_transaction,
+    transaction_id,
+)
+from chainnode.node.api import Outcome, Part, SubmitResult
+from chainnode.node.clock import now
+from chainnode.node.executor import Executor
+from chainnode.node.latency import Latencies
+from chainnode.node.stash import Stash
+from chainnode.node.waiters import OUTCOME_OK, Waiters
+from chainnode.vault.errors import SealingError
+from chainnode.vault.keys import SigningKey, valid_point
+from chainnode.vault.parts import parts_digest
+from consensus.codec import DecodeError, decode
+from consensus.parameters import Parameters
+
+MAX_SUBMISSION_BYTES = MAX_TRANSACTION_BYTES + MAX_ROWS * (MAX_ROW_BYTES + 64) + 1_024
+OWN_VALIDITY_HEIGHTS = 200
+OWN_TIMEOUT_MS = 20_000
+OWN_CLIENT = "node"
+
+
+class Intake(Protocol):
+    """Where admitted transactions go; False where the queues are full."""
+
+    def submit(self, submission: Submission, client: str) -> bool: ...
+
+
+class Admissions:
+    def __init__(
+        self,
+        *,
+        chain_id: bytes,
+        member: int,
+        validator: SigningKey,
+        parameters: Parameters,
+        executor: Executor,
+        waiters: Waiters,
+        stash: Stash,
+        intake: Intake,
+        verify: Callable[[bytes, bytes, bytes], bool],
+        log: BoundLogger,
+    ) -> None:
+        self._chain_id = chain_id
+        self._member = member
+        self._validator = validator
+        self._parameters = parameters
+        self._executor = executor
+        self._waiters = waiters
+        self._stash = stash
+        self._intake = intake
+        self._verify = verify
+        self._log = log
+        self.latencies = Latencies()
+
+    async def submit(
+        self, submission: bytes, parts: Sequence[Part], *, client: str, timeout_ms: int
+    ) -> SubmitResult:
+        """See NodeApi.submit."""
+        try:
+            decoded = decode(submission, Submission, limit_bytes=MAX_SUBMISSION_BYTES)
+        except DecodeError as error:
+            return self._turned_away(transaction_id(submission), Refusal(error.code, error.detail))
+        return await self._take(decoded, parts, client, timeout_ms)
+
+    async def _take(
+        self, submission: Submission, parts: Sequence[Part], client: str, timeout_ms: int
+    ) -> SubmitResult:
+        id_ = submission.transaction.id()
+        started_ms = now().monotonic_ms
+        checked = self._check(submission)
+        if isinstance(checked, Refusal):
+            return self._turned_away(id_, checked)
+        refusal = self._keep_parts(checked, parts)
+        if refusal is not None:
+            return self._turned_away(id_, refusal)
+        if not self._intake.submit(submission, client):
+            return SubmitResult(id_, Outcome.BUSY, detail="This node's queues are full: try again later.")
+        found = await self._waiters.transaction(id_, timeout_ms)
+        if found is None:
+            return SubmitResult(id_, Outcome.PENDING, detail="No certificate yet; it may still be included.")
+        self.latencies.add(now().monotonic_ms - started_ms)
+        detail = "" if found.code == OUTCOME_OK else RULES[found.code]
+        return SubmitResult(id_, Outcome.COMMITTED, found.height, found.code, detail)
+
+    async def submit_own(self, payload: Payload) -> str:
+        """Sign with the validator key and submit: the result's code, "pending" or "busy"."""
+        result = await self.sign_and_submit(payload, OWN_CLIENT, OWN_TIMEOUT_MS)
+        return result.code or result.outcome.value
+
+    async def sign_and_submit(self, payload: Payload, client: str, timeout_ms: int) -> SubmitResult:
+        """A transaction of this node's own key."""
+        submission = sign_transaction(
+            payload,
+            chain_id=self._chain_id,
+            valid_until_height=self._executor.tip.height
+            + min(OWN_VALIDITY_HEIGHTS, self._parameters.validity_heights),
+            nonce=os.urandom(NONCE_BYTES),
+            signer=self._validator.public,
+            sign=self._validator.sign,
+        )
+        return await self._take(submission, (), client, timeout_ms)
+
+    def _check(self, submission: Submission) -> TransactionBody | Refusal:
+        """Form, then what execution would say to it now."""
+        tip = self._executor.tip
+        checked = check_form(
+            submission,
+            chain_id=self._chain_id,
+            height=tip.height,
+            parameters=self._parameters,
+            verify=self._verify,
+            valid_point=valid_point,
+        )
+        if isinstance(checked, Refusal):
+            return checked
+        beside = row_lookup(submission.rows)
+
+        def rows(digest: bytes) -> Row | None:
+            return beside(digest) or self._executor.row(digest)
+
+        context = self._executor.context(tip.height + 1, max(tip.time_ms + 1, now().wall_ms))
+        refusal = check_state(
+            checked, self._executor.state, context, rows, self._executor.included.__contains__
+        )
+        return refusal or checked
+
+    def _keep_parts(self, body: TransactionBody, parts: Sequence[Part]) -> Refusal | None:
+        """Parts are kept before the grant goes out, under the digest that it names."""
+        named = body.payload.parts_digest if isinstance(body.payload, Grant) else b""
+        pairs = [(part.object_id, part.sealed) for part in parts]
+        try:
+            fits = parts_digest(pairs) == named if pairs else True
+        except SealingError as error:
+            return Refusal("duplicate", error.detail)
+        if not fits:
+            return Refusal("row-mismatch", "the sealed parts are not those whose digest the grant names")
+        if pairs:
+            self._stash.keep(pairs)
+        return None
+
+    def _turned_away(self, id_: bytes, refusal: Refusal) -> SubmitResult:
+        height = self._executor.tip.height
+        statement = sign_refusal(
+            AdmissionRefusal(self._chain_id, id_, refusal.rule, height, self._member), self._validator.sign
+        )
+        self._log.info("turned away", transaction=id_.hex(), rule=refusal.rule)
+        detail = f"{RULES[refusal.rule]} {refusal.detail}".strip()
+        return SubmitResult(id_, Outcome.TURNED_AWAY, height, refusal.rule, detail, statement)

@@ -1,0 +1,171 @@
+"""Frames from peers, each to whom it concerns; and what this node tells its peers of itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from structlog.stdlib import BoundLogger
+
+from chainnode.net.port import Channel, Inbound, LinkEvent, Transport
+from chainnode.net.wire import (
+    Consensus,
+    Frame,
+    OwnVotes,
+    OwnVotesRequest,
+    Status,
+    decode_frame,
+    encode_frame,
+)
+from chainnode.node import turn as inputs
+from chainnode.node.driver import Driver
+from chainnode.node.engine import Engine
+from consensus.authenticate import Verify, authenticate
+from consensus.codec import DecodeError, decode, encode
+from consensus.messages import Authenticated, Message
+from consensus.ready import Rejection
+from consensus.types import ReplicaId, ReplicaSets
+
+STATUS_EVERY_MS = 500
+Handler = Callable[[ReplicaId, Any], Awaitable[None]]
+
+
+class Network:
+    """Reads the transport and dispatches. Handlers are registered by frame type at composition."""
+
+    def __init__(
+        self,
+        *,
+        member: ReplicaId,
+        chain_id: bytes,
+        replica_sets: ReplicaSets,
+        frame_bytes: int,
+        transport: Transport,
+        engine: Engine,
+        driver: Driver,
+        verify: Verify,
+        log: BoundLogger,
+    ) -> None:
+        self._member = member
+        self._chain_id = chain_id
+        self._sets = replica_sets
+        self._frame_bytes = frame_bytes
+        self._transport = transport
+        self._engine = engine
+        self._driver = driver
+        self._verify = verify
+        self._log = log
+        self._handlers: dict[type, Handler] = {
+            Consensus: self._on_consensus,
+            OwnVotesRequest: self._on_own_votes_request,
+            OwnVotes: self._on_own_votes,
+        }
+        self._link_watchers: list[Callable[[ReplicaId, bool], Awaitable[None]]] = []
+        self._answered: dict[ReplicaId, tuple[Authenticated, ...]] = {}
+        self._guard_done = False
+
+    def handle(self, frame_type: type, handler: Handler) -> None:
+        """Give one kind of frame its handler. A handler does not wait for certificates."""
+        assert frame_type not in self._handlers
+        self._handlers[frame_type] = handler
+
+    def watch_links(self, watcher: Callable[[ReplicaId, bool], Awaitable[None]]) -> None:
+        """Called when a link came up (True) or went down."""
+        self._link_watchers.append(watcher)
+
+    async def send(self, peer: ReplicaId, frame: Frame) -> bool:
+        """Send on the bulk channel, waiting for room; False where the link is down."""
+        return await self._transport.send(peer, Channel.BULK, encode_frame(frame))
+
+    def offer(self, peer: ReplicaId, frame: Frame) -> bool:
+        """Send on the bulk channel if there is room."""
+        return self._transport.try_send(peer, Channel.BULK, encode_frame(frame))
+
+    def send_messages(self, turn: inputs.Turn) -> None:
+        """Consensus messages of a turn that was persisted. What finds no room is sent again by the core."""
+        for outbound in turn.send:
+            frame = encode_frame(Consensus(encode(outbound.message)))
+            if outbound.to is not None:
+                self._transport.try_send(outbound.to, Channel.VOTES, frame)
+                continue
+            for peer in self._transport.links():
+                self._transport.try_send(peer, Channel.VOTES, frame)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            item = await self._transport.receive()
+            if isinstance(item, LinkEvent):
+                await self._on_link(item)
+            else:
+                await self._on_inbound(item)
+
+    async def announce(self, height: Callable[[], int]) -> None:
+        """Tell every peer this node's certified height and view, twice a second. Until cancelled."""
+        while True:
+            status = Status(height(), self._engine.replica.status().view)
+            for peer, link in self._transport.links().items():
+                if link.up:
+                    self.offer(peer, status)
+            await asyncio.sleep(STATUS_EVERY_MS / 1000)
+
+    async def _on_link(self, event: LinkEvent) -> None:
+        self._log.info(
+            "link up" if event.up else "link down",
+            peer=event.peer,
+            reason=event.reason.value if event.reason else "",
+        )
+        if event.up:
+            self.offer(event.peer, OwnVotesRequest(self._member))
+            await self._driver.put(inputs.LinkUp(event.peer))
+        else:
+            await self._driver.put(inputs.LinkDown(event.peer))
+        for watch in self._link_watchers:
+            await watch(event.peer, event.up)
+
+    async def _on_inbound(self, item: Inbound) -> None:
+        try:
+            frame = decode_frame(item.frame, limit_bytes=self._frame_bytes)
+        except DecodeError as error:
+            self._log.warning("frame refused", peer=item.peer, rule=error.code, detail=error.detail)
+            return
+        handler = self._handlers.get(type(frame))
+        if handler is None:
+            self._log.warning("frame of no use here", peer=item.peer, kind=type(frame).__name__)
+            return
+        await handler(item.peer, frame)
+
+    def _authenticated(self, peer: ReplicaId, data: bytes) -> Authenticated | None:
+        try:
+            message: Message = decode(data, Message, limit_bytes=self._frame_bytes)  # type: ignore[arg-type]
+        except DecodeError as error:
+            self._log.warning("message refused", peer=peer, rule=error.code, detail=error.detail)
+            return None
+        checked = authenticate(message, self._chain_id, self._sets, self._verify)
+        if isinstance(checked, Rejection):
+            self._log.warning("message refused", peer=peer, rule=checked.rule, detail=checked.detail)
+            return None
+        return checked
+
+    async def _on_consensus(self, peer: ReplicaId, frame: Consensus) -> None:
+        message = self._authenticated(peer, frame.message)
+        if message is not None:
+            await self._driver.put(inputs.Received(message))
+
+    async def _on_own_votes_request(self, peer: ReplicaId, frame: OwnVotesRequest) -> None:
+        if frame.replica == peer:
+            votes = tuple(encode(message) for message in self._engine.replica.votes_of(peer))
+            await self.send(peer, OwnVotes(votes))
+
+    async def _on_own_votes(self, peer: ReplicaId, frame: OwnVotes) -> None:
+        """The guard against a disk that was rolled back: the replica votes once a quorum answered."""
+        found = [self._authenticated(peer, data) for data in frame.messages]
+        mine = tuple(one for one in found if one is not None and one.message.replica == self._member)
+        if self._guard_done:
+            await self._driver.put(inputs.OwnVotes(mine))
+            return
+        self._answered[peer] = mine
+        members = self._sets(self._engine.replica.status().certified + 1)
+        if len(self._answered) + 1 >= members.quorum:
+            self._guard_done = True
+            votes = tuple(vote for answer in self._answered.values() for vote in answer)
+            await self._driver.put(inputs.OwnVotes(votes))

@@ -1,0 +1,140 @@
+"""Catch-up over the links: asks for certified blocks, proves them, fetches their batches, installs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from structlog.stdlib import BoundLogger
+
+from chainnode.net.wire import Blocks, BlocksRequest, Frame, Status
+from chainnode.node.catchup import CatchUp
+from chainnode.node.certified import CertifiedBlock, UnprovenError, Verify, decode_certified
+from chainnode.node.clock import now
+from chainnode.node.driver import Driver, Synced
+from chainnode.node.executor import Executor
+from chainnode.store.chain import ChainStore
+from consensus.codec import encode
+from consensus.ready import Behind
+from consensus.types import BatchRef, ReplicaId, ReplicaSets
+
+LOOK_EVERY_MS = 250
+STALL_MS = 1_000
+"""Consensus itself closes small gaps; only a gap that stays is fetched."""
+
+WantBatches = Callable[[Sequence[BatchRef], Sequence[ReplicaId]], None]
+"""Fetch batches that are not here from these peers."""
+
+
+class Sync:
+    def __init__(
+        self,
+        *,
+        chain_id: bytes,
+        replica_sets: ReplicaSets,
+        frame_bytes: int,
+        store: ChainStore,
+        executor: Executor,
+        driver: Driver,
+        verify: Verify,
+        send: Callable[[ReplicaId, Frame], Awaitable[bool]],
+        want: WantBatches,
+        log: BoundLogger,
+    ) -> None:
+        self._chain_id = chain_id
+        self._sets = replica_sets
+        self._answer_bytes = frame_bytes // 2
+        self._store = store
+        self._executor = executor
+        self._driver = driver
+        self._verify = verify
+        self._send = send
+        self._want = want
+        self._log = log
+        self._catchup = CatchUp()
+        self._wake = asyncio.Event()
+        self._moved_at_ms = now().monotonic_ms
+        self._last_height = self.height
+
+    @property
+    def height(self) -> int:
+        """The latest certified height."""
+        certified = self._executor.certified
+        return certified.height if certified else 0
+
+    def claimed(self, peer: ReplicaId) -> int:
+        """What a peer last said its certified height is; 0 where it said nothing."""
+        return self._catchup.claimed.get(peer, 0)
+
+    async def on_link(self, peer: ReplicaId, up: bool) -> None:
+        if not up:
+            self._catchup.gone(peer)
+
+    async def on_status(self, peer: ReplicaId, frame: Status) -> None:
+        self._catchup.heard(peer, frame.height)
+        self.wake()
+
+    async def on_request(self, peer: ReplicaId, frame: BlocksRequest) -> None:
+        """Serve certified blocks, as many as fit half a frame."""
+        found: list[bytes] = []
+        size = 0
+        for height in range(max(1, frame.from_height), min(frame.from_height + frame.count, self.height + 1)):
+            block = self._store.block(height)
+            if block is None or block.certificate is None:
+                break
+            data = encode(CertifiedBlock(block.header, block.refs, block.certificate))
+            if found and size + len(data) > self._answer_bytes:
+                break
+            found.append(data)
+            size += len(data)
+        await self._send(peer, Blocks(tuple(found), self.height))
+
+    async def on_blocks(self, peer: ReplicaId, frame: Blocks) -> None:
+        blocks: list[CertifiedBlock] = []
+        try:
+            for data in frame.blocks:
+                blocks.append(decode_certified(data, self._chain_id, self._sets, self._verify))
+        except UnprovenError as error:
+            self._log.warning("a peer sent an unproven block", peer=peer, rule=error.rule)
+        self._catchup.heard(peer, frame.tip_height)
+        self._catchup.answered(peer, blocks, now().monotonic_ms)
+        self.wake()
+
+    def behind(self, behind: Behind) -> None:
+        """The replica saw that others are further than it can follow."""
+        known = self._catchup.claimed.get(behind.source, 0)
+        self._catchup.heard(behind.source, max(known, behind.height))
+        self._moved_at_ms = 0
+        self.wake()
+
+    def wake(self) -> None:
+        """Something changed: a block was certified, a batch came, a peer said more."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._work()
+            try:
+                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_MS / 1000)
+            except TimeoutError:
+                continue
+            finally:
+                self._wake.clear()
+
+    async def _work(self) -> None:
+        """Install what can be installed, ask for what is missing."""
+        current = now().monotonic_ms
+        if self.height != self._last_height:
+            self._last_height, self._moved_at_ms = self.height, current
+        block = self._catchup.next_block(self.height)
+        if block is not None:
+            missing = [ref for ref in block.refs if not self._executor.holds(ref.digest)]
+            if missing:
+                self._want(missing, sorted(self._catchup.claimed))
+            else:
+                await self._driver.put(Synced(block))
+                return
+        if current - self._moved_at_ms >= STALL_MS or self._catchup.held:
+            ask = self._catchup.ask(self.height, current)
+            if ask is not None:
+                self._log.info("catching up", peer=ask.peer, from_height=ask.from_height)
+                await self._send(ask.peer, BlocksRequest(ask.from_height, ask.count))
