@@ -84,9 +84,6 @@ class Genesis:
     def member_by_transport_key(self, key: bytes) -> Member | None:
         return next((member for member in self.members if member.transport_key == key), None)
 
-    def registrar_by_key(self, key: bytes) -> Registrar | None:
-        return next((registrar for registrar in self.registrars if registrar.key == key), None)
-
 
 def chain_id_of(body: bytes) -> Digest:
     """The chain's id from the document's bytes."""

@@ -49,7 +49,8 @@ WORDS = _make_words()
 
 
 def fingerprint_words(data: bytes) -> tuple[str, ...]:
-    """Six words: the first 66 bits of a digest of `data`, 11 bits a word."""
+    """Six words: the first 66 bits of a digest of `data`, 11 bits a word. Who wants to pass other data
+    off under the same words has some 2^66 digests to try."""
     hashed = digest("fingerprint", data)
     number = int.from_bytes(hashed, "big") >> (8 * len(hashed) - WORD_BITS * FINGERPRINT_WORDS)
     indices = [(number >> (WORD_BITS * place)) % WORD_COUNT for place in reversed(range(FINGERPRINT_WORDS))]

@@ -78,8 +78,11 @@ def _height_key(kind: bytes, height: int) -> bytes:
 
 
 class ChainStore:
-    """Raises OperatorError STO-01 to STO-06 (see Database); a value that is whole to LevelDB and cannot
-    be ours is STO-02."""
+    """Reads may come from any thread, writes from one at a time.
+
+    Raises OperatorError STO-01 to STO-06 (see Database); a value that is whole to LevelDB and cannot be
+    ours is STO-02.
+    """
 
     def __init__(self, path: Path, chain_id: bytes) -> None:
         """Open or make it; refuses another chain's and a newer release's."""

@@ -22,7 +22,6 @@ def test_a_document_that_everybody_signed_loads_with_members_numbered_by_id(tmp_
     assert genesis.member_by_transport_key(public("delft/link")).number == 3
     assert genesis.member_by_transport_key(public("delft")) is None
     assert genesis.member(4) is None and genesis.member(-1) is None
-    assert genesis.registrar_by_key(public("health-fund")).operator == "health-fund"
 
 
 def test_the_order_of_requests_does_not_change_the_document(requests, unsigned):
