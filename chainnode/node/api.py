@@ -7,7 +7,7 @@ Every answer about the chain carries the height and certificate it rests on.
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 
 class Role(StrEnum):
@@ -275,7 +275,7 @@ class NodeApi(Protocol):
         """The release or refusal receipt; `height` 0: the latest."""
         ...
 
-    async def delivery(self, request_id: bytes) -> dict[str, Any]:
+    async def delivery(self, request_id: bytes) -> dict[str, int]:
         """At the requester: how many parts and objects of an authorised release have arrived."""
         ...
 

@@ -31,6 +31,7 @@ from chainnode.pool.objectstore import ObjectStore
 from chainnode.pool.pool import Pool
 from chainnode.vault.derive import derive_intake_key
 from consensus.codec import DecodeError, decode, encode
+from genesis.errors import OperatorError
 
 MAC_BYTES = 16
 MAX_MACS = 10_000
@@ -96,10 +97,12 @@ class Desk:
             ):
                 if await store.put_async(upload.object_id, data):
                     stored.append(store)
-        except ObjectError as error:
+        except (ObjectError, OperatorError) as error:
             for store in stored:
                 await store.delete_async(upload.object_id)
-            raise Refused(error.rule, error.detail) from None
+            if isinstance(error, ObjectError):
+                raise Refused(error.rule, error.detail) from None
+            raise
 
     async def anchor(self, order: AnchorOrder, *, client: str, timeout_ms: int) -> SubmitResult:
         try:

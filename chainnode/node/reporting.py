@@ -1,0 +1,99 @@
+"""What `status` shows: this node's place in the chain, its links, what it costs."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from chainnode.net.port import Transport
+from chainnode.node.admissions import Admissions
+from chainnode.node.api import LinkReport, StatusReport
+from chainnode.node.clock import now
+from chainnode.node.executor import Executor
+from chainnode.node.sync import Sync
+from consensus.replica import Replica
+from genesis.document import Genesis
+
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process (Linux)."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files below `folder`; files that vanish meanwhile do not count."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += (Path(root) / name).lstat().st_size
+            except FileNotFoundError:
+                continue
+    return total
+
+
+class Reporting:
+    def __init__(
+        self,
+        *,
+        genesis: Genesis,
+        member: int,
+        home: Path,
+        started_ms: int,
+        replica: Replica,
+        executor: Executor,
+        transport: Transport,
+        sync: Sync,
+        admissions: Admissions,
+        transactions: Callable[[], int],
+    ) -> None:
+        self._genesis = genesis
+        self._member = member
+        self._home = home
+        self._started_ms = started_ms
+        self._replica = replica
+        self._executor = executor
+        self._transport = transport
+        self._sync = sync
+        self._admissions = admissions
+        self._transactions = transactions
+        self.first_commit_ms = 0
+
+    def certified(self) -> None:
+        """A block was certified; the first one's time since the process started is kept."""
+        if not self.first_commit_ms:
+            self.first_commit_ms = now().monotonic_ms - self._started_ms
+
+    def report(self) -> StatusReport:
+        replica, tip = self._replica.status(), self._executor.tip
+        own = self._genesis.member(self._member)
+        assert own is not None
+        return StatusReport(
+            member=self._member,
+            slug=own.id,
+            network=self._genesis.network,
+            height=self._sync.height,
+            state_root=tip.state_root,
+            view=replica.view,
+            primary=replica.primary,
+            voting=replica.voting,
+            why=replica.silent_because,
+            uptime_ms=now().monotonic_ms - self._started_ms,
+            first_commit_ms=self.first_commit_ms,
+            rss_bytes=resident_bytes(),
+            disk_bytes=folder_bytes(self._home),
+            transactions=self._transactions(),
+            commit_latency_ms=self._admissions.latencies.summary(),
+            links=tuple(self._links()),
+        )
+
+    def _links(self) -> list[LinkReport]:
+        reports = []
+        for peer, link in self._transport.links().items():
+            member = self._genesis.member(peer)
+            assert member is not None
+            queued = link.queued_in_bytes + link.queued_out_bytes
+            height = self._sync.claimed(peer)
+            reports.append(LinkReport(peer, member.id, link.up, height, link.last_heard_ms, queued))
+        return reports
