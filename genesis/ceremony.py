@@ -6,6 +6,7 @@ that equal requests and settings give equal bytes, and equal words.
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -191,7 +192,8 @@ def write_file(path: Path, data: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise OperatorError(
             GEN_UNREADABLE,
             f"{path} cannot be written: {error.strerror or error}",

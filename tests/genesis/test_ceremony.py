@@ -3,7 +3,7 @@
 import pytest
 
 from consensus.domain import digest
-from genesis.ceremony import build, combine, sign, sign_file, summary
+from genesis.ceremony import build, combine, sign, sign_file, summary, write_file
 from genesis.document import load_genesis, parse_file, parse_genesis
 from genesis.errors import OperatorError
 from genesis.request import parse_request, render_request
@@ -63,6 +63,13 @@ def test_signing_with_another_members_key_leaves_the_file_as_it_was(tmp_path, un
     with pytest.raises(OperatorError, match="GEN-09"):
         sign(path, "eindhoven", signer("eindhoven"))
     assert path.read_bytes() == unsigned
+
+
+def test_a_file_that_cannot_be_written_is_the_operators_error(tmp_path, unsigned):
+    (tmp_path / "file").write_text("no folder")
+    for path in (tmp_path / "none" / "genesis.cbor", tmp_path / "file" / "genesis.cbor"):
+        with pytest.raises(OperatorError, match="GEN-01"):
+            write_file(path, unsigned)
 
 
 def test_signatures_from_two_copies_are_combined(unsigned, signed):
