@@ -180,13 +180,12 @@ class Host:
         return link
 
     async def _run(self, link: Link, connection: Connection) -> LinkFault:
+        fault = LinkFault(CloseReason.STOPPING)
         try:
-            fault = await link.run()
-        except trio.Cancelled:
-            self._drop(link, LinkFault(CloseReason.STOPPING))
-            raise
-        fault = connection.guard_fault or fault
-        self._drop(link, fault)
+            ended = await link.run()
+            fault = connection.guard_fault or ended
+        finally:  # when the host is cancelled too
+            self._drop(link, fault)
         return fault
 
     def _drop(self, link: Link, fault: LinkFault) -> None:

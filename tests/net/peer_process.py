@@ -1,0 +1,38 @@
+"""A transport in a process of its own that sends every frame back. Argument: module, member, listen, peers."""
+
+import asyncio
+import importlib
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from chainnode.net.port import Inbound, Peer, Transport  # noqa: E402
+from tests.net.transport_contract import config  # noqa: E402
+
+
+async def main(module: str, member: int, listen: list, peers: dict) -> None:
+    made = config(
+        member,
+        {
+            int(number): Peer(bytes.fromhex(key), tuple(at) if at else None, dial)
+            for number, (key, at, dial) in peers.items()
+        },
+        listen=tuple(listen),
+    )
+    loaded = importlib.import_module(module)
+    transport: Transport = next(
+        value for name, value in vars(loaded).items() if name.endswith("Transport") and hasattr(value, "try_send")
+    )(made)
+    await transport.start()
+    host, _, port = transport.listen_addresses()[0].rpartition(":")
+    print(json.dumps([host, int(port)]), flush=True)
+    while True:
+        item = await transport.receive()
+        if isinstance(item, Inbound):
+            await transport.send(item.peer, item.channel, item.frame)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*json.loads(sys.argv[1])))
