@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from hypothesis import settings
 from nacl.bindings import crypto_core_ed25519_is_valid_point
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
@@ -31,6 +32,9 @@ from consensus.messages import QuorumCertificate, Vote, block_vote_bytes
 from consensus.parameters import Parameters
 from consensus.ready import Decided
 from consensus.types import BlockHeader
+
+quick = settings(deadline=None, max_examples=60)
+"""For property tests: no wall-clock time decides whether one passes."""
 
 GENESIS_MS = 1_700_000_000_000
 SLOT_MS = 1_000
