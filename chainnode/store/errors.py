@@ -41,6 +41,17 @@ def damaged_alone(path: Path, reason: str) -> OperatorError:
     )
 
 
+def damaged_votes(path: Path, reason: str) -> OperatorError:
+    """For the vote log. An older copy of it would be worse than none: the node would vote twice."""
+    return OperatorError(
+        STO_DAMAGED,
+        f"{path} is damaged: {reason}",
+        unchanged="nothing was repaired or deleted; no vote was sent",
+        next_step=f"stop the node, move the file aside (mv {path} {path}.aside), never put a backup in its "
+        "place, and start it again: it follows without voting until that is safe",
+    )
+
+
 def full(path: Path) -> OperatorError:
     return OperatorError(
         STO_FULL,

@@ -43,20 +43,17 @@ def verify_chain(
     tip = store.tip()
     if tip is None:
         raise damaged(path, "it holds no genesis block")
+    assert from_height <= tip.height
     parent = _parent(store, path, from_height)
-    certified = 0
     for height in range(from_height, tip.height + 1):
-        parent, has_certificate = _check_block(store, path, height, parent, genesis_hash, certificate_holds)
-        certified = height if has_certificate else certified
-    if parent != tip:
-        raise damaged(path, "the last executed block is not the last one stored")
+        parent = _check_block(store, path, height, parent, genesis_hash, certificate_holds)
     if store.header(tip.height + 1) is not None:
         raise damaged(path, f"it holds a block above the last executed height {tip.height}")
     latest = store.latest_certificate()
-    certified = max(certified, 0 if latest is None else latest.height)
+    certified = 0 if latest is None else latest.height
     if tip.height - certified > max_uncertified:
         raise damaged(path, f"no certificate vouches for the blocks above {certified}, up to {tip.height}")
-    return ChainReport(tip.height, certified, max(0, tip.height + 1 - from_height))
+    return ChainReport(tip.height, certified, tip.height + 1 - from_height)
 
 
 def _parent(store: ChainStorePort, path: Path, from_height: int) -> BlockHeader | None:
@@ -75,8 +72,8 @@ def _check_block(
     parent: BlockHeader | None,
     genesis_hash: Digest,
     certificate_holds: Callable[[QuorumCertificate], bool],
-) -> tuple[BlockHeader, bool]:
-    """The block's header, and whether it has a certificate."""
+) -> BlockHeader:
+    """The block's header."""
 
     def wrong(reason: str) -> OperatorError:
         return damaged(path, f"block {height}: {reason}")
@@ -102,4 +99,4 @@ def _check_block(
             raise wrong("its certificate is for another block")
         if not certificate_holds(certificate):
             raise wrong("its certificate does not verify")
-    return header, certificate is not None
+    return header

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from chainnode.store.errors import (
     STO_POISONED,
-    damaged,
+    damaged_votes,
     from_os_error,
     newer_format,
     other_chain,
@@ -110,17 +110,24 @@ class VoteLog:
 
     @classmethod
     def open(
-        cls, folder: Path, chain_id: bytes, file_system: FileSystem | None = None
+        cls,
+        folder: Path,
+        chain_id: bytes,
+        file_system: FileSystem | None = None,
+        *,
+        must_exist: bool = False,
     ) -> "tuple[VoteLog, list[bytes], Damage | None]":
         """Open or make the log in `folder`; its records, and the damage where there is one.
 
         With damage, the records before it are returned and kept, the damaged file is set aside, and
         the damage is reported at every start until `rotate(..., forget_damage=True)`.
+        `must_exist`: this node has executed blocks. No log is damage then (a folder that was deleted, a
+        backup that leaves the votes out), with `file` "" and everything from the first record on lost.
         Raises OperatorError STO-03, -04 (disk), STO-05 (another chain's), STO-06 (newer format).
         """
         log = cls(folder, chain_id, RealFileSystem() if file_system is None else file_system)
         try:
-            records = log._recover()
+            records = log._recover(must_exist)
         except OSError as error:
             raise from_os_error(folder, error) from error
         return log, records, log.damage
@@ -204,11 +211,12 @@ class VoteLog:
             frames.append(encode_frame(self._last_sequence, durable, record))
         return b"".join(frames)
 
-    def _recover(self) -> list[bytes]:
+    def _recover(self, must_exist: bool) -> list[bytes]:
         self._fs.make_folder(self._folder)
         generations = self._generations()
         if not generations:
             self.created = True
+            self.damage = Damage("", 0, 1) if must_exist else None
             self._begin_file(())
             self._clean_folder()
             return []
@@ -237,7 +245,7 @@ class VoteLog:
         try:
             header = decode(contents.header[1:], LogHeader, limit_bytes=MAX_HEADER_BYTES)
         except DecodeError as error:
-            raise damaged(path, f"its header cannot be read: {error}") from None
+            raise damaged_votes(path, f"its header cannot be read: {error}") from None
         if header.chain_id != self._chain_id:
             raise other_chain(path)
         self.damage = None if header.damage is None else Damage(*header.damage)

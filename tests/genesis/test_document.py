@@ -177,3 +177,14 @@ PLAIN = st.recursive(
 @given(PLAIN)
 def test_plain_values_come_back(value):
     assert cbor.decode(cbor.encode(value), limit_bytes=10_000) == value
+
+
+DEEP: list[object] = []
+for _ in range(20):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize("value", [1.5, {1: 2}, DEEP, 2**64, -(2**64), {"set": {1}}, (1, 2)])
+def test_only_plain_values_are_encoded(value):
+    with pytest.raises(cbor.CborError):
+        cbor.encode(value)

@@ -78,6 +78,20 @@ def test_an_altered_block_is_refused_by_its_height(alter, reason, from_height):
         check(store, from_height=from_height)
 
 
+def test_blocks_that_are_missing_or_too_many_are_refused():
+    store = Altered()
+    store.tip = lambda: store._blocks[5].header
+    with pytest.raises(OperatorError, match="a block above the last executed height 5"):
+        check(store)
+    store = Altered()
+    store.block = lambda height: None
+    with pytest.raises(OperatorError, match="block 6: it is not there"):
+        check(store, from_height=6)
+    store.header = lambda height: None
+    with pytest.raises(OperatorError, match="there is no block at height 4"):
+        check(store, from_height=5)
+
+
 def test_another_genesis_block_is_refused():
     store = Altered()
     store.alter_header(0, time_ms=1)

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from chainnode.store.votelog import Damage, VoteLog
+from chainnode.store.frames import encode_frame
+from chainnode.store.votelog import FORMAT, Damage, VoteLog
 from genesis.errors import OperatorError
 
 CHAIN_ID = bytes(range(32))
@@ -142,6 +143,36 @@ def test_an_empty_file_is_damage_for_it_had_a_header(folder):
     open_log(folder)[0].close()
     os.truncate(only_file(folder), 0)
     assert open_log(folder)[2] is not None
+
+
+def test_a_log_that_must_be_there_and_is_not_is_damage_until_voting_is_safe_again(folder):
+    missing = Damage("", 0, 1)
+    log, records, damage = VoteLog.open(folder, CHAIN_ID, must_exist=True)
+    assert (records, damage, log.created) == ([], missing, True)
+    log.close()
+    for must_exist in (True, False):
+        log, _, damage = VoteLog.open(folder, CHAIN_ID, must_exist=must_exist)
+        assert damage == missing
+        log.close()
+    log, _, _ = open_log(folder)
+    log.rotate([], forget_damage=True)
+    log.close()
+    assert VoteLog.open(folder, CHAIN_ID, must_exist=True)[2] is None
+
+
+def test_a_log_of_a_newer_format_is_refused(folder):
+    folder.mkdir()
+    (folder / "votes-0000000001.log").write_bytes(encode_frame(1, 0, bytes([FORMAT + 1]) + b"new header"))
+    with pytest.raises(OperatorError, match="STO-06"):
+        open_log(folder)
+
+
+def test_a_whole_header_that_is_not_ours_is_refused_and_no_backup_advised(folder):
+    folder.mkdir()
+    (folder / "votes-0000000001.log").write_bytes(encode_frame(1, 0, bytes([FORMAT]) + b"no header"))
+    with pytest.raises(OperatorError, match="STO-02") as caught:
+        open_log(folder)
+    assert "never put a backup" in caught.value.next_step
 
 
 def test_rotation_keeps_what_it_is_given_and_removes_the_old_file(folder):
