@@ -1,9 +1,9 @@
 """What `status` shows: this node's place in the chain, its links, what it costs."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
+from chainnode.ledger.machine import Execution
 from chainnode.net.port import Transport
 from chainnode.node.admissions import Admissions
 from chainnode.node.api import LinkReport, StatusReport
@@ -46,7 +46,6 @@ class Reporting:
         transport: Transport,
         sync: Sync,
         admissions: Admissions,
-        transactions: Callable[[], int],
     ) -> None:
         self._genesis = genesis
         self._member = member
@@ -57,8 +56,11 @@ class Reporting:
         self._transport = transport
         self._sync = sync
         self._admissions = admissions
-        self._transactions = transactions
         self.first_commit_ms = 0
+        self._transactions = 0
+
+    def executed(self, outcome: Execution) -> None:
+        self._transactions += len(outcome.results)
 
     def certified(self) -> None:
         """A block was certified; the first one's time since the process started is kept."""
@@ -83,7 +85,7 @@ class Reporting:
             first_commit_ms=self.first_commit_ms,
             rss_bytes=resident_bytes(),
             disk_bytes=folder_bytes(self._home),
-            transactions=self._transactions(),
+            transactions=self._transactions,
             commit_latency_ms=self._admissions.latencies.summary(),
             links=tuple(self._links()),
         )

@@ -119,7 +119,9 @@ class Service:
         at, body = self.reads.receipt_body(request_id, height)
         certificate = self.store.certificate(at)
         if certificate is None:
-            raise NotFound("unknown-receipt", f"the certificate of height {at} itself is not here; ask a peer")
+            raise NotFound(
+                "unknown-receipt", f"the certificate of height {at} itself is not here; ask a peer"
+            )
         return attach_certificate(body, certificate)
 
     async def delivery(self, request_id: bytes) -> dict[str, int]:

@@ -1,0 +1,123 @@
+"""Opening what a node has on its machine: lock, keys, chain so far, pool. Everything, or nothing."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from chainnode.ledger.founding import founding_of
+from chainnode.ledger.header import genesis_header
+from chainnode.node.certified import certificate_fault
+from chainnode.node.config import NodeConfig
+from chainnode.node.errors import NOD_NOT_MEMBER
+from chainnode.node.executor import Executor
+from chainnode.node.passphrase import boot_passphrase
+from chainnode.node.verifier import Verifier
+from chainnode.pool.pool import Pool
+from chainnode.store.chain import ChainStore
+from chainnode.store.lock import FolderLock
+from chainnode.store.rows import RowStore
+from chainnode.store.verify import verify_chain
+from chainnode.store.votelog import VoteLog
+from chainnode.vault.keystore import NodeKeys
+from consensus.messages import QuorumCertificate
+from consensus.types import ReplicaSet
+from genesis.document import Genesis, Member, load_genesis
+from genesis.errors import OperatorError
+
+VERIFY_AT_START = 1_000
+"""The last blocks are looked over at every start; the certificates vouch for those below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What is on this machine: keys, folders, the chain so far."""
+
+    config: NodeConfig
+    genesis: Genesis
+    genesis_file: bytes
+    member: Member
+    keys: NodeKeys
+    store: ChainStore
+    rows: RowStore
+    votes: VoteLog
+    vote_records: list[bytes]
+    pool: Pool
+    executor: Executor
+    verify: Verifier
+
+    def replica_sets(self, sequence: int) -> ReplicaSet:
+        """Who votes at `sequence`: the founding set, as long as members do not change."""
+        assert sequence >= 0
+        return self.genesis.replica_set()
+
+
+def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
+    """Open everything, or nothing. Raises OperatorError."""
+    config.home.mkdir(parents=True, exist_ok=True)
+    lock = FolderLock(config.home)
+    closing.callback(lock.release)
+    genesis = load_genesis(config.genesis_file)
+    keys = NodeKeys.open(config.keystore_file, boot_passphrase(config))
+    member = next((one for one in genesis.members if one.validator_key == keys.validator.public), None)
+    if member is None:
+        raise OperatorError(
+            NOD_NOT_MEMBER,
+            f"{config.genesis_file} has no member with the validator key of {config.keystore_file}",
+            unchanged="nothing was started",
+            next_step=f"compare: chainnode genesis show {config.genesis_file}",
+        )
+    store = ChainStore(config.store_folder, genesis.chain_id)
+    closing.callback(store.close)
+    rows = RowStore(config.store_folder / "rows", genesis.chain_id)
+    closing.callback(rows.close)
+    votes, records, _ = VoteLog.open(config.store_folder / "votes", genesis.chain_id)
+    closing.callback(votes.close)
+    pool = Pool.open(config.pool.folder, config.pool.objects_url or None)
+    executor = Executor(
+        store=store,
+        rows=rows,
+        founding=founding_of(genesis),
+        created_ms=genesis.created_ms,
+        parameters=genesis.parameters,
+        replica_sets=lambda _: genesis.replica_set(),
+    )
+    opened = Opened(
+        config,
+        genesis,
+        config.genesis_file.read_bytes(),
+        member,
+        keys,
+        store,
+        rows,
+        votes,
+        records,
+        pool,
+        executor,
+        Verifier(),
+    )
+    _look_over(opened)
+    return opened
+
+
+def _look_over(opened: Opened) -> None:
+    """The stored chain holds together. Raises OperatorError STO-02."""
+    genesis, tip = opened.genesis, opened.executor.tip
+    first = opened.store.header(0)
+    assert first is not None
+
+    def holds(certificate: QuorumCertificate) -> bool:
+        return not certificate_fault(certificate, genesis.chain_id, opened.replica_sets, opened.verify)
+
+    expected = genesis_header(
+        chain_id=genesis.chain_id,
+        time_ms=genesis.created_ms,
+        validators=genesis.replica_set(),
+        state_root=first.state_root,
+    )
+    verify_chain(
+        opened.store,
+        path=opened.config.store_folder / "chain",
+        genesis_hash=expected.hash(),
+        certificate_holds=holds,
+        from_height=max(0, tip.height - VERIFY_AT_START),
+        max_uncertified=genesis.parameters.window,
+    )

@@ -1,0 +1,180 @@
+"""A consortium on one machine: the ceremony of four hospitals, by the functions behind the commands."""
+
+import socket
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chainnode.cli.actions.files import write_private
+from chainnode.cli.actions.homes import (
+    GENESIS_NAME,
+    Home,
+    Identity,
+    Passphrases,
+    create_home,
+    create_registrar,
+    create_trustee,
+    write_request,
+)
+from chainnode.vault.keystore import NodeKeys
+from genesis import ceremony
+from genesis.request import JoinRequest
+
+NETWORK = "demo-net"
+HOSPITALS = (
+    ("hospital-a", "Hospital A, Arden"),
+    ("hospital-b", "Hospital B, Brook"),
+    ("hospital-c", "Hospital C, Clay"),
+    ("hospital-d", "Hospital D, Dale"),
+)
+REGISTRARS = (("insurer", "Common Health Insurance"), ("authority", "Health Authority"))
+TRUSTEES = (
+    ("patients-association", "Patients' Association"),
+    ("university", "University"),
+    ("data-trust", "Data Trust"),
+    ("archive", "State Archive"),
+    ("charity", "Health Charity"),
+)
+PASSPHRASE = b"for synthetic data only"
+RECOVERY = b"recovery, kept elsewhere"
+SIGN_OFF = Passphrases(PASSPHRASE, RECOVERY)
+
+Say = Callable[[str], None]
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nothing listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+@dataclass
+class Hospital:
+    """One member's folders: `home` is its node's, `people` holds what its officers keep."""
+
+    number: int
+    id: str
+    name: str
+    home: Path
+    people: Path
+    port: int
+    made: Home
+
+    @property
+    def steward_file(self) -> Path:
+        return self.people / "steward.key"
+
+    def socket(self, role: str) -> Path:
+        return self.home / "run" / f"{role}.sock"
+
+
+@dataclass
+class Consortium:
+    folder: Path
+    hospitals: list[Hospital]
+    genesis_file: Path
+    registrars: dict[str, Path] = field(default_factory=dict)
+    passphrase: bytes = PASSPHRASE
+
+
+def _settings(
+    numbers: Iterable[int], own: int, ports: list[int], extra: dict[str, str | int]
+) -> dict[str, str | int]:
+    settings: dict[str, str | int] = {
+        "keys.passphrase_file": "passphrase",
+        "listen.host": "127.0.0.1",
+        "listen.port": ports[own],
+    }
+    for number in numbers:
+        if number != own:
+            settings[f"peers.{HOSPITALS[number][0]}.address"] = f"127.0.0.1:{ports[number]}"
+    return settings | extra
+
+
+def create_members(
+    folder: Path, *, count: int = 4, level: str = "interactive", settings: dict[str, str | int] | None = None
+) -> list[Hospital]:
+    """Homes, keys and join requests of the members."""
+    ports = free_ports(count)
+    hospitals = []
+    for number in range(count):
+        id_, name = HOSPITALS[number]
+        home, people = folder / id_, folder / f"{id_}-people"
+        made = create_home(
+            home,
+            Identity(NETWORK, id_, name),
+            node=SIGN_OFF,
+            steward=SIGN_OFF,
+            steward_file=people / "steward.key",
+            settings=_settings(range(count), number, ports, settings or {}),
+            level=level,
+        )
+        write_private(home / "passphrase", PASSPHRASE + b"\n")
+        hospitals.append(Hospital(number, id_, name, home, people, ports[number], made))
+    return hospitals
+
+
+def create_rosters(folder: Path, *, level: str = "interactive") -> tuple[dict[str, Path], list[JoinRequest]]:
+    """Key files of registrars and trustees, and everybody's join requests."""
+    registrars: dict[str, Path] = {}
+    requests: list[JoinRequest] = []
+    for id_, name in REGISTRARS:
+        registrars[id_] = folder / id_ / f"{id_}.key"
+        request = create_registrar(registrars[id_], Identity(NETWORK, id_, name), id_, SIGN_OFF, level=level)
+        write_request(folder / id_ / f"{id_}.join", request)
+        requests.append(request)
+    for id_, name in TRUSTEES:
+        request = create_trustee(
+            folder / id_ / f"{id_}.key", Identity(NETWORK, id_, name), id_, SIGN_OFF, level=level
+        )
+        write_request(folder / id_ / f"{id_}.join", request)
+        requests.append(request)
+    return registrars, requests
+
+
+def build_genesis(folder: Path, requests: Iterable[JoinRequest], *, created_ms: int | None = None) -> Path:
+    """The founding document, signed by nobody yet."""
+    data = ceremony.build(
+        list(requests),
+        network=NETWORK,
+        created_ms=created_ms if created_ms is not None else time.time_ns() // 1_000_000,
+        trustee_threshold=2,
+        trustee_faults=1,
+    )
+    path = folder / GENESIS_NAME
+    ceremony.write_file(path, data)
+    return path
+
+
+def sign_genesis(genesis_file: Path, hospital: Hospital) -> None:
+    """The member's signature under the document, with the key of its node."""
+    keys = NodeKeys.open(hospital.home / "keystore.key", PASSPHRASE)
+    ceremony.sign(genesis_file, hospital.id, keys.validator.sign)
+
+
+def hand_out(genesis_file: Path, hospitals: Iterable[Hospital]) -> None:
+    """Every home gets its copy of the signed document."""
+    data = genesis_file.read_bytes()
+    for hospital in hospitals:
+        ceremony.write_file(hospital.home / GENESIS_NAME, data)
+
+
+def found(
+    folder: Path, *, count: int = 4, level: str = "interactive", settings: dict[str, str | int] | None = None
+) -> Consortium:
+    """The whole ceremony at once, for tests."""
+    folder.mkdir(parents=True, exist_ok=True)
+    hospitals = create_members(folder, count=count, level=level, settings=settings)
+    registrars, requests = create_rosters(folder, level=level)
+    genesis_file = build_genesis(folder, [*(one.made.request for one in hospitals), *requests])
+    for hospital in hospitals:
+        sign_genesis(genesis_file, hospital)
+    hand_out(genesis_file, hospitals)
+    return Consortium(folder, hospitals, genesis_file, registrars)
