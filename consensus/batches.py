@@ -127,6 +127,12 @@ class BatchPool:
         self._ordered.update(dict.fromkeys(refs, height))
         self._ordered_in[height] = (*self._ordered_in.get(height, ()), *refs)
 
+    def restore(self, refs: Refs, height: SequenceNumber, now_ms: int) -> None:
+        """They are here and were executed at `height` before this replica started."""
+        for ref in refs:
+            self.add(ref, now_ms)
+        self.order(refs, height)
+
     def trim(self, low: SequenceNumber, remembered: SequenceNumber, now_ms: int) -> None:
         """Heights up to `low` are certified: give up their batches and what expired unordered. What was
         ordered above `remembered` is still known as such."""

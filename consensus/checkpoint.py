@@ -199,15 +199,17 @@ class Certifier:
 
     # --- how far others are -----------------------------------------------------------------------
 
-    def hear(self, replica: ReplicaId, height: SequenceNumber, marks: Watermarks) -> None:
-        """`replica` spoke of a height that this replica cannot store. f + 1 of them: one is honest."""
-        self._heard[replica] = max(height, self._heard.get(replica, 0))
-        heights = sorted((self._heard[r] for r in marks.members.ids if r in self._heard), reverse=True)
-        if len(heights) <= marks.members.f:
+    def hear(self, replica: ReplicaId, sequence: SequenceNumber, marks: Watermarks) -> None:
+        """`replica` voted beyond what this replica can store. Honest ones vote at most a window above their
+        low watermark, and of f + 1 replicas one is honest: so what lies a window below is certified."""
+        self._heard[replica] = max(sequence, self._heard.get(replica, 0))
+        heard = {member: self._heard[member] for member in marks.members.ids if member in self._heard}
+        if len(heard) <= marks.members.f:
             return
-        height = heights[marks.members.f]
+        vouched = sorted(heard.values(), reverse=True)[marks.members.f]
+        height = vouched - self._setting.parameters.window
         if height > self._ahead.height:
-            self._note_ahead(height, tuple(r for r in marks.members.ids if self._heard.get(r, 0) >= height))
+            self._note_ahead(height, tuple(member for member in heard if heard[member] >= vouched))
 
     def _note_ahead(self, height: SequenceNumber, sources: tuple[ReplicaId, ...]) -> None:
         others = tuple(source for source in sources if source != self._setting.replica_id)

@@ -29,6 +29,7 @@ class Timers:
         self._quorum_ms: int | None = None
         self._resent_ms = 0
         self._fruitless = False
+        self._reached = (0, 0, 0)
 
     def observe(self, now: Now) -> bool:
         """Note the time of an input; whether this process stood still before it. Then every timer starts
@@ -44,8 +45,12 @@ class Timers:
         if self._quorum_ms is not None:
             self._quorum_ms = now.monotonic_ms
 
-    def progressed(self, now: Now, *, in_view: bool) -> None:
-        """Something was decided or certified. In a working view that ends the back-off."""
+    def progressed(self, reached: tuple[int, int, int], now: Now, *, in_view: bool) -> None:
+        """How far certificates, decisions and execution have come. A step further in a working view ends the
+        back-off."""
+        if reached == self._reached:
+            return
+        self._reached = reached
         self._progress_ms = self._resent_ms = now.monotonic_ms
         if in_view:
             self.timeout_ms = self._parameters.base_timeout_ms
@@ -57,8 +62,8 @@ class Timers:
             self._progress_ms = now.monotonic_ms
         self._waiting = waiting
 
-    def pulse_is_gone(self, now: Now) -> bool:
-        return self._waiting and now.monotonic_ms - self._progress_ms >= self.timeout_ms
+    def pulse_is_gone(self, now: Now, *, times: int = 1) -> bool:
+        return self._waiting and now.monotonic_ms - self._progress_ms >= times * self.timeout_ms
 
     def view_change_starts(self, now: Now) -> None:
         """If the one before brought nothing, this one gets twice the time."""
@@ -84,8 +89,8 @@ class Timers:
         self._progress_ms = self._resent_ms = now.monotonic_ms
 
     def resend_is_due(self, now: Now) -> bool:
-        """Once every base timeout without progress."""
-        if now.monotonic_ms - self._resent_ms < self._parameters.base_timeout_ms:
+        """Twice in a base timeout without progress: one lost message shall not cost a view change."""
+        if now.monotonic_ms - self._resent_ms < self._parameters.base_timeout_ms // 2:
             return False
         self._resent_ms = now.monotonic_ms
         return True
@@ -94,7 +99,7 @@ class Timers:
         """The next deadline, or a heartbeat while anything is under way; None: nothing is."""
         if not busy:
             return None
-        deadlines = [self._resent_ms + self._parameters.base_timeout_ms, now.monotonic_ms + HEARTBEAT_MS]
+        deadlines = [self._resent_ms + self._parameters.base_timeout_ms // 2, now.monotonic_ms + HEARTBEAT_MS]
         if self._waiting:
             deadlines.append(self._progress_ms + self.timeout_ms)
         if self._quorum_ms is not None:

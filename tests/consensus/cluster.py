@@ -109,7 +109,13 @@ class Node:
         stable, chain = self.disk.certificate, self.disk.chain
         self.carry_out(
             self.replica.restore(
-                records, stable, len(chain), self.disk.tip_hash(), cluster.now(self), damage=damage
+                records,
+                stable,
+                len(chain),
+                self.disk.tip_hash(),
+                cluster.now(self),
+                damage=damage,
+                uncertified=[(b.height, b.refs) for b in chain if stable is None or b.height > stable.height],
             )
         )
         ordered = {ref for block in chain for ref in block.refs}
@@ -124,6 +130,8 @@ class Node:
     def linked(self, peer: "Node") -> None:
         """The link to a peer came up: ask it for our votes, and tell it ours."""
         self.carry_out(self.replica.connected(peer.number, self.cluster.now(self)))
+        for ref in list(self.disk.batches):
+            self.cluster.later(self.cluster.delay(), lambda ref=ref: peer.give_batch(ref))
         self.answered.add(peer.number)
         if not self.observed and len(self.answered) + 1 >= self.cluster.set_now(self).quorum:
             self.observed = True
@@ -138,8 +146,10 @@ class Node:
     # --- the driver ---
 
     def give_batch(self, ref: BatchRef) -> None:
-        if self.alive and ref not in self.disk.batches:
-            self.disk.batches[ref] = None
+        if not self.alive:
+            return
+        self.disk.batches[ref] = None
+        if ref not in self.cluster.ordered(self):
             self.carry_out(self.replica.batch_ready(ref, self.cluster.now(self)))
 
     def receive(self, message: Message) -> None:

@@ -1,0 +1,251 @@
+"""What follows from an input: where a message goes, and what its outcome sets in motion in the other
+parts."""
+
+from consensus.messages import BlockVote, Commit, Message, NewView, Prepare, PrePrepare, ViewChange
+from consensus.output import Output
+from consensus.parts import Parts
+from consensus.ready import Outbound, Ready
+from consensus.restore import hold_for, is_lost, slot_votes
+from consensus.rules import Placement, Watermarks, place
+from consensus.types import Now, ReplicaId, SequenceNumber, View
+
+_Progress = tuple[SequenceNumber, SequenceNumber, SequenceNumber]
+
+
+class Steps:
+    """Dispatches, and calls the parts in the order in which they depend on each other."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.unlinked: set[ReplicaId] = set()
+        self._asked_for_blocks = False
+        self._halted: Ready | None = None
+
+    @property
+    def marks(self) -> Watermarks:
+        return self.parts.ordering.marks
+
+    @property
+    def may_vote(self) -> bool:
+        return self.parts.ballot.may_vote(self.marks, self.parts.changer.view)
+
+    # --- around every input -----------------------------------------------------------------------
+
+    def begin(self, now: Now) -> Output:
+        parts = self.parts
+        if parts.timers.observe(now):
+            parts.pool.rearm(now.monotonic_ms)
+        parts.laggards.observe(self.marks.low, now)
+        return Output()
+
+    def settle(self, now: Now, out: Output) -> Ready:
+        """Draw every conclusion, then give the Ready."""
+        if self._halted is not None:
+            return self._halted
+        self.move(now, out)
+        self._change_view(now, out)
+        self.parts.ordering.propose(now, out)
+        if out.halt is not None:
+            self._halted = Ready(halt=out.halt)
+        self._ask_for_blocks(out)
+        return out.ready(self._keep_time(now))
+
+    def _keep_time(self, now: Now) -> int | None:
+        """Section 4.4: the timer runs while a request waits or anything is not certified."""
+        parts, marks = self.parts, self.marks
+        ordering, executed = parts.ordering, parts.certifier.executed
+        changing = parts.changer.changing
+        parts.timers.progressed((marks.low, ordering.handed, executed), now, in_view=not changing)
+        # What this node itself has not executed yet is not for others to bring.
+        waiting = ordering.top > ordering.handed or executed > marks.low
+        waiting = waiting or parts.pool.proposable(marks.high + 1)
+        parts.timers.waits(waiting and not changing, now)
+        uncertified = max(ordering.top, ordering.handed) > marks.low
+        busy = uncertified or changing or parts.certifier.is_behind or parts.pool.waiting > 0
+        return parts.timers.wake_at_ms(now, busy=busy)
+
+    def move(self, now: Now, out: Output) -> None:
+        """Section 4.3: a certificate moves the watermarks and what lies below is dropped."""
+        parts, old = self.parts, self.marks
+        low = parts.certifier.low
+        if low == old.low:
+            return
+        could_vote = self.may_vote
+        window = parts.setting.parameters.window
+        marks = Watermarks.above(low, window, parts.setting.replica_sets)
+        parts.pool.trim(low, low - window, now.monotonic_ms)
+        if marks.epoch == old.epoch:
+            parts.future.trim(low)
+            parts.ordering.move(marks, out)
+        else:
+            parts.future.clear()
+            parts.changer.new_epoch(marks.epoch, out)
+            parts.ordering.new_epoch(marks, now, out)
+        if not could_vote:
+            self.vote_on_all(out)
+
+    def vote_on_all(self, out: Output) -> None:
+        """Give the votes that were not allowed until now."""
+        self.parts.certifier.cast_votes(self.marks, self.parts.changer.view, out)
+        self.parts.ordering.advance_all(out)
+
+    # --- messages ---------------------------------------------------------------------------------
+
+    def receive(self, message: Message, now: Now, out: Output) -> None:
+        own = message.replica == self.parts.setting.replica_id
+        if own and is_lost(self.parts, message):
+            hold_for(self.parts, message, out)
+        if isinstance(message, BlockVote):
+            # Our own come back in certificates that peers relay.
+            self.parts.certifier.on_block_vote(message, self.marks, out)
+            if message.height <= self.marks.low:
+                self._help(message, now, out)
+        elif own:
+            out.reject("own-message", message)
+        elif isinstance(message, ViewChange):
+            self._on_view_change(message, now, out)
+        elif isinstance(message, NewView):
+            self._on_new_view(message, now, out)
+        else:
+            self._on_slot_message(message, now, out)
+
+    def _on_slot_message(self, message: PrePrepare | Prepare | Commit, now: Now, out: Output) -> None:
+        parts = self.parts
+        placement = place(message, self.marks, parts.changer.view, parts.changer.changing)
+        if placement is Placement.PRESENT:
+            if isinstance(message, PrePrepare):
+                parts.ordering.on_pre_prepare(message, now, out)
+                parts.fairness.on_proposal(message, parts.ordering.spare_refs_bytes(message), now)
+            elif isinstance(message, Prepare):
+                parts.ordering.on_prepare(message, out)
+            else:
+                parts.ordering.on_commit(message, out)
+        elif placement is Placement.FUTURE_VIEW:
+            parts.future.keep(message, out)
+        else:
+            out.reject(placement.value, message)
+            if placement is Placement.BEYOND or message.epoch > self.marks.epoch:
+                parts.certifier.hear(message.replica, message.sequence, self.marks)
+            elif placement is not Placement.OTHER_EPOCH:
+                self._help(message, now, out)
+
+    def _on_view_change(self, message: ViewChange, now: Now, out: Output) -> None:
+        if message.stable is not None:
+            self.parts.certifier.on_certificate(message.stable, self.marks, out)
+            self.move(now, out)
+        if message.epoch != self.marks.epoch:
+            out.reject("epoch", message)
+        elif not self.parts.changer.on_view_change(message, self.marks, out):
+            self._help(message, now, out)
+
+    def _on_new_view(self, message: NewView, now: Now, out: Output) -> None:
+        highest = max(message.view_changes, key=lambda change: change.stable_height).stable
+        if highest is not None:
+            self.parts.certifier.on_certificate(highest, self.marks, out)
+            self.move(now, out)
+        if message.epoch != self.marks.epoch:
+            out.reject("epoch", message)
+        elif self.parts.changer.on_new_view(message, out):
+            self._enter(message, now, out)
+
+    # --- views ------------------------------------------------------------------------------------
+
+    def watch_primary(self, now: Now, out: Output) -> None:
+        """Whether it is time to leave the view, or to give up the one that was to come."""
+        parts = self.parts
+        if not self.may_vote:
+            return
+        if parts.changer.changing:
+            if parts.timers.new_view_is_overdue(now):
+                self._leave(parts.changer.view + 1, now, out)
+            return
+        if parts.ordering.leads:
+            return
+        high = self.marks.high
+        parts.fairness.relay(parts.ordering.primary, high, now, out)
+        # Not the primary's fault: we are behind or cut off. A replica that cannot catch up gives in later.
+        if self.cut_off or (parts.certifier.is_behind and not parts.timers.pulse_is_gone(now, times=4)):
+            return
+        if parts.timers.pulse_is_gone(now) or parts.fairness.is_broken(high, now):
+            self._leave(parts.changer.view + 1, now, out)
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether so many links are down that no quorum is in reach."""
+        members = self.marks.members
+        return sum(1 for replica in members.ids if replica in self.unlinked) > members.n - members.quorum
+
+    def _leave(self, view: View, now: Now, out: Output) -> None:
+        self.parts.ordering.stop()
+        self.parts.changer.start(view, self.marks, out)
+        self.parts.timers.view_change_starts(now)
+
+    def _enter(self, message: NewView, now: Now, out: Output) -> None:
+        parts = self.parts
+        stable = max(change.stable_height for change in message.view_changes)
+        parts.changer.enter(message, out)
+        parts.timers.view_entered(now)
+        parts.laggards.view_entered(now)
+        parts.ordering.enter(message.view, message.proposals, stable, now, out)
+        for kept in parts.future.take(message.view):
+            self._on_slot_message(kept, now, out)
+
+    def _change_view(self, now: Now, out: Output) -> None:
+        parts = self.parts
+        if self.may_vote:
+            target = parts.changer.to_join(self.marks)
+            if target is not None:
+                self._leave(target, now, out)
+        if parts.changer.changing:
+            prepared = parts.ordering.prepared_certificates()
+            parts.changer.ask(parts.certifier.stable, prepared, self.marks, out)
+        message = parts.changer.lead(self.marks, out)
+        if message is not None:
+            self._enter(message, now, out)
+        parts.timers.quorum_asks(parts.changer.quorum_asks(self.marks), now)
+
+    # --- telling and asking again -----------------------------------------------------------------
+
+    def _help(self, message: Message, now: Now, out: Output) -> None:
+        """A peer repeats what is over: it missed a certificate or the NEW-VIEW."""
+        laggards = self.parts.laggards
+        if isinstance(message, BlockVote):
+            lags = laggards.is_long_certified(message.height)
+        elif isinstance(message, ViewChange | NewView) or message.sequence > self.marks.low:
+            lags = laggards.view_is_settled(now)
+        else:
+            lags = laggards.is_long_certified(message.sequence)
+        if lags and laggards.may_help(message.replica, now):
+            self.tell(message.replica, out)
+
+    def tell(self, to: ReplicaId, out: Output) -> None:
+        """The stable certificate, as the votes that it consists of, and all of our own votes above it."""
+        for vote in self.parts.certifier.certificate_votes():
+            out.send.append(Outbound(vote, to))
+        self.resend(to, out)
+
+    def resend(self, to: ReplicaId | None, out: Output) -> None:
+        """Our own votes above the low watermark, as the log has them. None: to everybody."""
+        if self.may_vote:
+            self.parts.changer.resend(to, out)
+            for vote in slot_votes(self.parts, self.parts.setting.replica_id):
+                out.send.append(Outbound(vote, to))
+
+    def ask_again(self, out: Output) -> None:
+        """For batches and blocks that did not come."""
+        for slot in self.parts.ordering.ascending():
+            self.parts.ordering.fetch(slot, out)
+        if self.parts.certifier.is_behind:
+            self.parts.certifier.ask(out)
+
+    def _ask_for_blocks(self, out: Output) -> None:
+        """At once where waiting is of no use: others are beyond reach, or we left the view in which they go
+        on. What is within reach is asked for when it does not come."""
+        certifier = self.parts.certifier
+        if not certifier.is_behind:
+            self._asked_for_blocks = False
+        elif not self._asked_for_blocks and (
+            certifier.ahead_height > self.marks.reach or self.parts.changer.changing
+        ):
+            self._asked_for_blocks = True
+            certifier.ask(out)
