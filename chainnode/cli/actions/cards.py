@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from chainnode.cli.actions.files import read_limited
 from chainnode.cli.errors import bad_input
 from chainnode.ledger.payloads import DATA_CLASSES, MAX_CLASS_KEYS, ClassKey
 from chainnode.vault.keys import valid_point, verify
@@ -78,13 +79,7 @@ def encode_card(card: EnrolmentCard, wallet: Wallet) -> bytes:
 
 def read_card(path: Path) -> EnrolmentCard:
     """Raises OperatorError CLI-02: unreadable, not a card, a weak key, or not signed by its own key."""
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_CARD_BYTES + 1)
-    except OSError as error:
-        raise bad_input(
-            f"the enrolment card {path} cannot be read: {error.strerror}", f"ls -l {path}"
-        ) from None
+    data = read_limited(path, MAX_CARD_BYTES, "the enrolment card")
     return decode_card(data, str(path))
 
 

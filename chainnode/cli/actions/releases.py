@@ -1,20 +1,17 @@
 """The decision and what follows: the receipt, the decrypted objects, the table."""
 
-import contextlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from chainnode.cli.actions.base import submit
+from chainnode.cli.actions.files import write_private
 from chainnode.cli.actions.requests import release_record
-from chainnode.cli.errors import CLI_OUTPUT
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger.payloads import RequestRelease
 from chainnode.ledger.records import OUTCOME_AUTHORISED, ReleaseRecord
 from chainnode.node.api import ReleasedObject, SubmitResult
 from chainnode.vault.keystore import ProjectKeys
-from genesis.errors import OperatorError
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,26 +78,3 @@ def _write(workspace: Path, item: ReleasedObject) -> Path:
     # The class comes from the node: only its letters may become part of a path.
     name = "".join(filter(str.isalnum, item.data_class))
     return write_private(folder / f"{name}-{item.object_id.hex()}.ndjson", item.plaintext)
-
-
-def write_private(path: Path, data: bytes) -> Path:
-    """Write a file of mode 0600 whole or not at all, its folder 0700. Raises OperatorError CLI-05."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise OperatorError(
-            CLI_OUTPUT,
-            f"{path} cannot be written: {error.strerror}",
-            unchanged="the file is as it was; what was written before it is whole",
-            next_step=f"check space and permissions: df {path.parent}",
-        ) from None
-    return path

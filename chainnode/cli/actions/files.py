@@ -1,0 +1,46 @@
+"""Writing and reading files for people: private, whole or not at all, bounded."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from chainnode.cli.errors import CLI_OUTPUT, bad_input
+from genesis.errors import OperatorError
+
+
+def write_private(path: Path, data: bytes) -> Path:
+    """Write a file of mode 0600 whole or not at all; folders that are missing are made 0700.
+
+    Raises OperatorError CLI-05.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise OperatorError(
+            CLI_OUTPUT,
+            f"{path} cannot be written: {error.strerror}",
+            unchanged="the file is as it was; what was written before it is whole",
+            next_step=f"check space and permissions: df {path.parent}",
+        ) from None
+    return path
+
+
+def read_limited(path: Path, limit_bytes: int, what: str) -> bytes:
+    """A file's bytes. Raises OperatorError CLI-02 where it cannot be read or is longer than that."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit_bytes + 1)
+    except OSError as error:
+        raise bad_input(f"{what} {path} cannot be read: {error.strerror}", f"ls -l {path}") from None
+    if len(data) > limit_bytes:
+        raise bad_input(f"{what} {path} is longer than {limit_bytes} bytes", "name the right file")
+    return data

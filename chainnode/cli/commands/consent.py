@@ -1,0 +1,271 @@
+"""`chainnode consent`: by the patient's wallet, through the socket of a hospital that enrolled it."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chainnode.cli.actions import consents, grants
+from chainnode.cli.actions.base import member_number
+from chainnode.cli.actions.fhir_consent import MAX_CONSENT_BYTES, parse_consent
+from chainnode.cli.actions.files import read_limited
+from chainnode.cli.actions.patients import wallet_identity
+from chainnode.cli.actions.requests import resolve_request
+from chainnode.cli.errors import usage
+from chainnode.cli.options import (
+    HeightOption,
+    HomeOption,
+    JsonOption,
+    PassphraseOption,
+    SocketOption,
+    Target,
+    hex_id,
+    moment_ms,
+    open_key,
+    split_list,
+)
+from chainnode.cli.output import short, show, table, when
+from chainnode.cli.views import done, submitted
+from chainnode.gateway.client import GatewayClient
+from chainnode.ledger.forms import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
+from chainnode.ledger.payloads import DATA_CLASSES, DENY, PERMISSIONS, PERMIT, ConsentDocument, Provision
+from chainnode.ledger.rows import SCOPE_RESEARCH, STATUS_ACTIVE
+from chainnode.ledger.transaction import ID_BYTES
+from chainnode.node.api import Role, SubmitResult
+from chainnode.vault.keystore import WalletFile
+
+app = typer.Typer(
+    add_completion=False, help="The patient's word: one application, standing terms, revocation."
+)
+
+WalletArgument = Annotated[Path, typer.Argument(help="The patient's wallet.")]
+MemberOption = Annotated[str, typer.Option("--member", help="The hospital's id that enrolled the patient.")]
+RequestArgument = Annotated[
+    str, typer.Argument(metavar="REQUEST", help="The application's id, or its first digits.")
+]
+
+
+@app.command()
+def sign(
+    wallet_file: WalletArgument,
+    request: RequestArgument,
+    member: MemberOption,
+    passphrase_file: PassphraseOption,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """Say yes to one application: open the patient's halves and seal them to the project."""
+    target = Target(home, socket, Role.STEWARD, min_height)
+    wallet = open_key(WalletFile, wallet_file, passphrase_file).wallet
+
+    async def action(client: GatewayClient) -> grants.Granted:
+        number = member_number(await client.info(), member)
+        return await grants.consent_live(client, wallet, number, await resolve_request(client, request))
+
+    granted = target.call(action)
+    text = done(f"Consent to {request}, {granted.parts} objects", granted.result)
+    show(submitted(granted.result, objects=granted.parts), text, json=json)
+
+
+@app.command()
+def deny(
+    wallet_file: WalletArgument,
+    request: RequestArgument,
+    member: MemberOption,
+    passphrase_file: PassphraseOption,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """Say no to one application."""
+    target = Target(home, socket, Role.STEWARD, min_height)
+    wallet = open_key(WalletFile, wallet_file, passphrase_file).wallet
+
+    async def action(client: GatewayClient) -> SubmitResult:
+        number = member_number(await client.info(), member)
+        return await grants.deny_as_patient(client, wallet, number, await resolve_request(client, request))
+
+    result = target.call(action)
+    show(submitted(result), done(f"No to {request}", result), json=json)
+
+
+@app.command()
+def standing(
+    wallet_file: WalletArgument,
+    member: MemberOption,
+    passphrase_file: PassphraseOption,
+    fhir: Annotated[
+        Path | None, typer.Option("--fhir", help="The terms as a FHIR R4 Consent (JSON).", show_default=False)
+    ] = None,
+    deny_: Annotated[bool, typer.Option("--deny", help="The terms say no instead of yes.")] = False,
+    purpose: Annotated[
+        list[str] | None, typer.Option("--purpose", help="DUO permissions: " + ", ".join(PERMISSIONS))
+    ] = None,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", help="Data classes: " + ", ".join(DATA_CLASSES))
+    ] = None,
+    actor: Annotated[list[str] | None, typer.Option("--actor", help="Members that may ask.")] = None,
+    start: Annotated[str, typer.Option("--from", help="Not before: 2027-01-31, or a time.")] = "",
+    end: Annotated[str, typer.Option("--until", help="Not after: 365d, 2027-12-31, or a time.")] = "",
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """Give terms under which later applications are answered. What is not named means "any"."""
+    terms = (purpose, class_, actor, start, end, deny_)
+    if fhir is not None and any(terms):
+        raise usage("--fhir stands alone: the document holds the terms", "leave the other terms out")
+    target = Target(home, socket, Role.STEWARD, min_height)
+    source = read_limited(fhir, MAX_CONSENT_BYTES, "the consent") if fhir is not None else b""
+    wallet = open_key(WalletFile, wallet_file, passphrase_file).wallet
+
+    async def action(client: GatewayClient) -> tuple[bytes, SubmitResult]:
+        info = await client.info()
+        document = (
+            parse_consent(source, info)
+            if fhir is not None
+            else ConsentDocument(
+                STATUS_ACTIVE,
+                SCOPE_RESEARCH,
+                int(time.time() * 1_000),
+                Provision(
+                    DENY if deny_ else PERMIT,
+                    tuple(member_number(info, slug) for slug in split_list(actor)),
+                    split_list(purpose),
+                    split_list(class_),
+                    moment_ms(start) if start else 0,
+                    moment_ms(end, end=True) if end else 0,
+                ),
+            )
+        )
+        return await consents.consent_standing(client, wallet, member_number(info, member), document)
+
+    consent_id, result = target.call(action)
+    show(submitted(result, consent=consent_id), done(f"Consent {consent_id.hex()}", result), json=json)
+
+
+@app.command()
+def revoke(
+    wallet_file: WalletArgument,
+    member: MemberOption,
+    passphrase_file: PassphraseOption,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that was ever given.")] = False,
+    class_: Annotated[str, typer.Option("--class", help="One data class.")] = "",
+    consent: Annotated[str, typer.Option("--consent", help="One standing consent, by its id.")] = "",
+    request: Annotated[str, typer.Option("--request", help="One application, by its id.")] = "",
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """Take back. From its height on nothing is released on what was given before; what was delivered
+    cannot be called back."""
+    if [everything, bool(class_), bool(consent), bool(request)].count(True) != 1:
+        raise usage("exactly one of --all, --class, --consent, --request says what is taken back", "name one")
+    scope, target_id = SCOPE_ALL, b""
+    if class_:
+        scope, target_id = SCOPE_CLASS, class_.encode()
+    elif consent:
+        scope, target_id = SCOPE_CONSENT, hex_id(consent, ID_BYTES, "consent")
+    target = Target(home, socket, Role.STEWARD, min_height)
+    wallet = open_key(WalletFile, wallet_file, passphrase_file).wallet
+
+    async def action(client: GatewayClient) -> SubmitResult:
+        number = member_number(await client.info(), member)
+        if request:
+            id_ = await resolve_request(client, request)
+            return await consents.revoke(client, wallet, number, SCOPE_REQUEST, id_)
+        return await consents.revoke(client, wallet, number, scope, target_id)
+
+    result = target.call(action)
+    show(submitted(result), done("Revocation", result), json=json)
+
+
+@app.command("list")
+def list_(
+    wallet_file: Annotated[Path | None, typer.Argument(help="The patient's wallet.")] = None,
+    handle: Annotated[str, typer.Option("--handle", help="The handle, in place of the wallet.")] = "",
+    member: Annotated[str, typer.Option("--member", help="With the wallet: the hospital's id.")] = "",
+    passphrase_file: Annotated[
+        Path | None, typer.Option("--passphrase-file", help="With the wallet.", show_default=False)
+    ] = None,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """What a patient said: standing consents, live ones, revocations."""
+    target = Target(home, socket, Role.STEWARD, min_height)
+    if handle:
+        id_ = hex_id(handle, ID_BYTES, "handle")
+        view = target.call(lambda client: consents.list_consents(client, id_))
+    elif wallet_file is None or passphrase_file is None or not member:
+        raise usage(
+            "the patient is not named", "--handle HANDLE, or WALLET --member ID --passphrase-file FILE"
+        )
+    else:
+        wallet = open_key(WalletFile, wallet_file, passphrase_file).wallet
+
+        async def action(client: GatewayClient) -> consents.ConsentsView:
+            number = member_number(await client.info(), member)
+            _, found = await wallet_identity(client, wallet, number)
+            return await consents.list_consents(client, found)
+
+        view = target.call(action)
+    show(_data(view), *_tables(view), json=json)
+
+
+def _data(view: consents.ConsentsView) -> dict[str, Any]:
+    return {
+        "handle": view.handle,
+        "standing": [{"record": one.record, "document": one.document} for one in view.standing],
+        "live": [{"request": request_id, "record": record} for request_id, record in view.live],
+        "revocations": view.revocations,
+        "request_revocations": [
+            {"request": request_id, "record": record} for request_id, record in view.request_revocations
+        ],
+    }
+
+
+def _terms(document: ConsentDocument | None) -> str:
+    if document is None:
+        return "(erased, or not for this role)"
+    root = document.provision
+    until = f" until {when(root.end_ms)}" if root.end_ms else ""
+    parts = (root.purposes, root.classes, [f"member {number}" for number in root.actors])
+    named = "; ".join(", ".join(part) for part in parts if part) or "anything"
+    exceptions = f", {len(root.provisions)} exceptions" if root.provisions else ""
+    return f"{root.type} {named}{until}{exceptions}"
+
+
+def _tables(view: consents.ConsentsView) -> list[Any]:
+    standing_rows = [
+        (
+            one.record.consent_id,
+            _terms(one.document),
+            one.record.given.height,
+            one.record.revoked.height or None,
+        )
+        for one in view.standing
+    ]
+    live = [(short(request_id), record.decision, record.granted.height) for request_id, record in view.live]
+    taken_back: list[tuple[str, int]] = [
+        (one.data_class, one.revoked.height) for one in view.revocations.classes
+    ]
+    if view.revocations.all.height:
+        taken_back.append(("everything", view.revocations.all.height))
+    taken_back += [(f"application {short(id_)}", one.revoked.height) for id_, one in view.request_revocations]
+    return [
+        table(
+            f"Standing consents of {view.handle.hex()}",
+            ("consent", "terms", "since height", "revoked at height"),
+            standing_rows,
+        ),
+        table("Answers to applications", ("application", "decision", "height"), live),
+        table("Taken back", ("what", "at height"), taken_back),
+    ]

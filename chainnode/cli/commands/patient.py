@@ -1,0 +1,174 @@
+"""`chainnode patient`: enrolment."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chainnode.cli.actions import patients
+from chainnode.cli.actions.base import member_number
+from chainnode.cli.actions.bundles import bundle_identifiers
+from chainnode.cli.actions.cards import read_card
+from chainnode.cli.errors import usage
+from chainnode.cli.options import (
+    HeightOption,
+    HomeOption,
+    JsonOption,
+    PassphraseOption,
+    SocketOption,
+    Target,
+    hex_id,
+    open_key,
+    split_list,
+)
+from chainnode.cli.output import pairs, show
+from chainnode.cli.views import done, submitted
+from chainnode.gateway.client import GatewayClient
+from chainnode.intake.bundle import Limits, read_bundle
+from chainnode.intake.identity import Identifier
+from chainnode.ledger.records import EnrolmentRecord
+from chainnode.ledger.transaction import ID_BYTES
+from chainnode.node.api import Role, SubmitResult
+from chainnode.vault.keystore import RegistrarKeys, StewardKeys, WalletFile
+
+app = typer.Typer(
+    add_completion=False, help="Enrolment: the hospital enrols, a registrar attests, the wallet proves."
+)
+
+BundleOption = Annotated[
+    Path | None, typer.Option("--bundle", help="FHIR bundle whose one Patient is meant.", show_default=False)
+]
+IdentifierOption = Annotated[
+    list[str] | None, typer.Option("--identifier", help="SYSTEM|VALUE, such as a record number.")
+]
+DepartmentsOption = Annotated[
+    list[str] | None,
+    typer.Option("--department", help="Departments whose intake is to recognise the patient. [all]"),
+]
+HandleArgument = Annotated[str, typer.Argument(help="The patient's handle: 32 hex digits.")]
+
+
+def _identifiers(bundle: Path | None, given: list[str] | None) -> list[Identifier]:
+    found: list[Identifier] = []
+    if bundle is not None:
+        found += bundle_identifiers(read_bundle(bundle, Limits()))
+    for text in given or []:
+        system, bar, value = text.rpartition("|")
+        if not bar or not value.strip():
+            raise usage(
+                "an --identifier is not SYSTEM|VALUE", '--identifier "http://hospital.example/mrn|..."'
+            )
+        found.append((system, value))
+    if not found:
+        raise usage("nothing says which patient is meant", "add --bundle FILE or --identifier SYSTEM|VALUE")
+    return found
+
+
+@app.command()
+def enrol(
+    card: Annotated[Path, typer.Argument(help="The wallet's enrolment card.")],
+    steward_file: Annotated[Path, typer.Option("--steward-file", help="The steward's key file; it signs.")],
+    passphrase_file: PassphraseOption,
+    bundle: BundleOption = None,
+    identifier: IdentifierOption = None,
+    department: DepartmentsOption = None,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Enrol a patient's keys. The node keeps keyed digests of the identifiers, the chain a handle."""
+    target = Target(home, socket, Role.STEWARD)
+    identifiers, shown = _identifiers(bundle, identifier), read_card(card)
+    steward = open_key(StewardKeys, steward_file, passphrase_file)
+    made = target.call(
+        lambda client: patients.enrol(client, steward, shown, identifiers, departments=split_list(department))
+    )
+    data = submitted(made.result, handle=made.handle, departments=made.departments)
+    text = f"Patient {made.handle.hex()}, known to {', '.join(made.departments) or 'no department yet'}"
+    show(data, done(text, made.result), json=json)
+
+
+@app.command()
+def link(
+    handle: HandleArgument,
+    department: DepartmentsOption,
+    bundle: BundleOption = None,
+    identifier: IdentifierOption = None,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let another department's intake recognise an enrolled patient. Stays on this node."""
+    identifiers, id_ = _identifiers(bundle, identifier), hex_id(handle, ID_BYTES, "handle")
+    departments = split_list(department)
+
+    async def action(client: GatewayClient) -> None:
+        await patients.enrolment(client, id_)
+        await patients.link(client, id_, identifiers, departments)
+
+    Target(home, socket, Role.STEWARD).call(action)
+    data = {"handle": id_, "departments": departments}
+    show(data, f"Patient {handle} is known to {', '.join(departments)}", json=json)
+
+
+@app.command()
+def attest(
+    handle: HandleArgument,
+    registrar_file: Annotated[Path, typer.Option("--registrar-file", help="The registrar's key file.")],
+    passphrase_file: PassphraseOption,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """A registrar from outside the hospital attests that the patient exists."""
+    target = Target(home, socket, Role.STEWARD, min_height)
+    id_ = hex_id(handle, ID_BYTES, "handle")
+    registrar = open_key(RegistrarKeys, registrar_file, passphrase_file)
+    result = target.call(lambda client: patients.attest(client, registrar, id_))
+    show(submitted(result, handle=id_), done(f"Attestation of {handle}", result), json=json)
+
+
+@app.command()
+def prove(
+    wallet_file: Annotated[Path, typer.Argument(help="The patient's wallet.")],
+    member: Annotated[str, typer.Option("--member", help="The hospital's id that enrolled the patient.")],
+    passphrase_file: PassphraseOption,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """The wallet proves that it holds the enrolled key."""
+    target = Target(home, socket, Role.STEWARD, min_height)
+    wallet = open_key(WalletFile, wallet_file, passphrase_file).wallet
+
+    async def action(client: GatewayClient) -> SubmitResult:
+        return await patients.prove(client, wallet, member_number(await client.info(), member))
+
+    result = target.call(action)
+    show(submitted(result), done("Proof of possession", result), json=json)
+
+
+@app.command("show")
+def show_(
+    handle: HandleArgument,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """How far an enrolment has come."""
+    id_ = hex_id(handle, ID_BYTES, "handle")
+    target = Target(home, socket, Role.STEWARD, min_height)
+    record: EnrolmentRecord = target.call(lambda client: patients.enrolment(client, id_))
+    fields = {
+        "member": record.member,
+        "active": "yes" if record.active else "no",
+        "enrolled at height": record.enrolled.height,
+        "attested": f"by {record.registrar} at height {record.attested.height}" if record.registrar else "no",
+        "proven": f"at height {record.proven.height}" if record.proven.height else "no",
+        "class keys": len(record.class_keys),
+    }
+    data = {"handle": id_, "active": record.active, "record": record}
+    show(data, pairs(f"Patient {handle}", fields), json=json)

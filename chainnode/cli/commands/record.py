@@ -1,0 +1,236 @@
+"""`chainnode record`: intake runs here, so that clear text never enters the node."""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.progress import Progress
+
+from chainnode.cli.actions.base import member_number, member_slug
+from chainnode.cli.actions.files import write_private
+from chainnode.cli.actions.intake import IntakeOutcome, IntakePlan, add_records
+from chainnode.cli.actions.records import Batch, Selection, list_batches, pointers_of
+from chainnode.cli.errors import CLI_INTAKE, bad_input, usage
+from chainnode.cli.options import (
+    DepartmentOption,
+    HeightOption,
+    HomeOption,
+    JsonOption,
+    SocketOption,
+    Target,
+    split_list,
+)
+from chainnode.cli.output import console, plain, short, show, table, when
+from chainnode.cli.views import use
+from chainnode.gateway.client import GatewayClient
+from chainnode.intake.bundle import Limits, read_bundle
+from chainnode.intake.profiles import PROFILES, SAFE_HARBOR
+from chainnode.intake.report import Table as ReportTable
+from chainnode.ledger.payloads import MODIFIERS, PERMISSIONS, UsePolicy
+from chainnode.node.api import ChainInfo, Role
+from genesis.errors import OperatorError
+
+app = typer.Typer(
+    add_completion=False, help="Clinical records: taken in, de-identified, encrypted, anchored."
+)
+
+BUNDLE_SUFFIX = ".json"
+
+
+def policy_of(permission: str, modifiers: tuple[str, ...], disease: str) -> UsePolicy:
+    """A use policy from options. Raises OperatorError CLI-01."""
+    unknown = [name for name in modifiers if name not in MODIFIERS]
+    if permission not in PERMISSIONS or unknown:
+        raise usage(
+            f"{(unknown or [permission])[0]!r} is no term of the Data Use Ontology that is known here",
+            f"permissions: {', '.join(PERMISSIONS)}; modifiers: {', '.join(MODIFIERS)}",
+        )
+    if bool(disease) != (permission == "DS"):
+        raise usage("a disease stands with DS and only there", "--policy DS --disease MONDO:0005148")
+    return UsePolicy(permission, tuple(sorted(modifiers)), disease)
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    """The files, and the bundles in folders, in the order of their names."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(one for one in path.iterdir() if one.suffix == BUNDLE_SUFFIX and one.is_file())
+        else:
+            found.append(path)
+    if not found:
+        raise bad_input(
+            f"the folder holds no {BUNDLE_SUFFIX} file", "name the bundles' files or their folder"
+        )
+    return found
+
+
+@app.command()
+def add(
+    files: Annotated[list[Path], typer.Argument(help="FHIR R4 bundles, or folders of them.")],
+    department: DepartmentOption,
+    study: Annotated[str, typer.Option("--study", help="The study under whose key they are taken in.")],
+    policy: Annotated[str, typer.Option("--policy", help="DUO permission: " + ", ".join(PERMISSIONS))],
+    modifier: Annotated[
+        list[str] | None, typer.Option("--modifier", help="DUO modifiers: " + ", ".join(MODIFIERS))
+    ] = None,
+    disease: Annotated[str, typer.Option("--disease", help="The disease's code, with DS.")] = "",
+    profile: Annotated[
+        str, typer.Option("--profile", help="De-identification: " + ", ".join(PROFILES))
+    ] = SAFE_HARBOR,
+    level: Annotated[int, typer.Option("--level", min=1, max=5, help="Data level of GB/T 39725.")] = 3,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the report; anchor nothing.")] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write the reports as JSON too.", show_default=False)
+    ] = None,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """Take in bundles: de-identify and encrypt here, hand the ciphertexts to the node, anchor.
+
+    Bundles are named by their place in the list: a file's name may hold a patient's. What was taken in
+    before is recognised. Exit code 3: some bundles were refused, the others went in.
+    """
+    target = Target(home, socket, Role.STEWARD, min_height)
+    chosen = policy_of(policy, split_list(modifier), disease)
+    plan = IntakePlan(department, study, chosen, profile, level=level, dry_run=dry_run)
+    paths = _files(files)
+    readers: list[Callable[[], bytes]] = [partial(read_bundle, path, Limits()) for path in paths]
+    with Progress(console=console(stderr=True), transient=True, disable=json) as bar:
+        task = bar.add_task("bundles", total=len(paths))
+
+        async def action(client: GatewayClient) -> IntakeOutcome:
+            return await add_records(
+                client, plan, readers, progress=lambda number: bar.update(task, completed=number)
+            )
+
+        outcome = target.call(action)
+    data = _outcome_data(outcome, len(paths), dry_run)
+    if report is not None:
+        write_private(report, _json_bytes(data))
+    show(data, *_outcome_tables(outcome, len(paths), dry_run), json=json)
+    _raise_failures(outcome, len(paths))
+
+
+def _json_bytes(data: dict[str, Any]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(plain(data)), indent=2) + b"\n"
+
+
+def _outcome_data(outcome: IntakeOutcome, bundles: int, dry_run: bool) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "bundles": bundles,
+        "objects": outcome.objects,
+        "report": outcome.report.to_dict() if outcome.report else None,
+        "anchored": [
+            {
+                "transaction": one.transaction_id,
+                "height": one.height,
+                "objects": one.objects,
+                "report_digest": one.report_digest,
+            }
+            for one in outcome.anchored
+        ],
+        "rejected": [
+            {"bundle": number, "entry": one.index, "resource": one.resource_type, "reason": one.reason}
+            for number, one in outcome.rejected
+        ],
+        "skipped": [
+            {"bundle": one.bundle, "data_class": one.data_class, "reason": one.reason}
+            for one in outcome.skipped
+        ],
+        "failed": [
+            {"bundle": number, "code": one.code.code, "what": one.what} for number, one in outcome.failed
+        ],
+    }
+
+
+def _outcome_tables(outcome: IntakeOutcome, bundles: int, dry_run: bool) -> list[Any]:
+    shown: list[Any] = []
+    if outcome.report is not None:
+        shown += [_report_table(outcome.report.table()), _report_table(outcome.report.resource_table())]
+    if outcome.rejected:
+        rows = [(number, one.index, one.resource_type, one.reason) for number, one in outcome.rejected]
+        shown.append(
+            table("Resources refused; the others went in", ("bundle", "entry", "type", "reason"), rows)
+        )
+    if outcome.skipped:
+        reasons = Counter(one.reason for one in outcome.skipped)
+        shown.append(table("Not taken in", ("reason", "objects"), sorted(reasons.items())))
+    if outcome.anchored:
+        batches = [(short(one.transaction_id), one.height, len(one.objects)) for one in outcome.anchored]
+        shown.append(table("Anchored", ("transaction", "height", "objects"), batches))
+    ending = "nothing was stored or anchored: dry run" if dry_run else f"{outcome.objects} objects anchored"
+    return [*shown, f"{bundles - len(outcome.failed)} of {bundles} bundles read; {ending}"]
+
+
+def _report_table(made: ReportTable) -> Any:
+    return table(made.title, made.columns, made.rows)
+
+
+def _raise_failures(outcome: IntakeOutcome, bundles: int) -> None:
+    if not outcome.failed:
+        return
+    listed = "; ".join(f"bundle {number}: {error}" for number, error in outcome.failed[:10])
+    raise OperatorError(
+        CLI_INTAKE,
+        f"{len(outcome.failed)} of {bundles} bundles were refused: {listed}",
+        unchanged="nothing of these bundles was taken in; the others were",
+        next_step=outcome.failed[0][1].next_step,
+    )
+
+
+@app.command("list")
+def list_(
+    member: Annotated[str, typer.Option("--member", help="Of this member only.")] = "",
+    department: Annotated[str, typer.Option("--department", help="Of this department only.")] = "",
+    study: Annotated[str, typer.Option("--study", help="Of this study only.")] = "",
+    objects: Annotated[bool, typer.Option("--objects", help="List every object, not batches.")] = False,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """Anchored batches of all members, or their objects."""
+
+    async def action(client: GatewayClient) -> tuple[ChainInfo, list[Batch], list[tuple[Any, ...]]]:
+        info = await client.info()
+        number = member_number(info, member) if member else None
+        batches, _ = await list_batches(client, Selection(number, department, study))
+        rows = []
+        for batch in batches if objects else ():
+            for pointer in await pointers_of(client, batch):
+                owner = member_slug(info, batch.record.member)
+                rows.append(
+                    (pointer.object_id, pointer.handle, pointer.data_class, owner, batch.record.department)
+                )
+        return info, batches, rows
+
+    info, batches, rows = Target(home, socket, Role.STEWARD, min_height).call(action)
+    if objects:
+        columns = ("object", "handle", "data_class", "member", "department")
+        data: list[Any] = [dict(zip(columns, row, strict=True)) for row in rows]
+        show(data, table("Objects", columns, rows), json=json)
+        return
+    lines = [
+        (
+            short(batch.root),
+            member_slug(info, batch.record.member),
+            batch.record.department,
+            batch.record.study,
+            use(batch.record.policy),
+            batch.record.count,
+            batch.record.anchored.height,
+            when(batch.record.time_ms),
+        )
+        for batch in batches
+    ]
+    data = [{"root": batch.root, "record": batch.record} for batch in batches]
+    columns_ = ("batch", "member", "department", "study", "policy", "objects", "height", "anchored")
+    show(data, table("Anchored batches", columns_, lines), json=json)

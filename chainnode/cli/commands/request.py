@@ -1,0 +1,328 @@
+"""`chainnode request`: an application from filing to the decrypted data."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+
+from chainnode.cli.actions import grants, releases, requests
+from chainnode.cli.actions.base import member_number
+from chainnode.cli.actions.files import write_private
+from chainnode.cli.actions.homes import make_folder
+from chainnode.cli.actions.records import Selection, select
+from chainnode.cli.commands.record import policy_of
+from chainnode.cli.errors import CLI_BUSY, CLI_FETCH, CLI_REFUSED, CLI_USAGE, usage
+from chainnode.cli.options import (
+    DepartmentOption,
+    HeightOption,
+    HomeOption,
+    JsonOption,
+    Kdf,
+    KdfOption,
+    PassphraseOption,
+    SocketOption,
+    Target,
+    hex_id,
+    moment_ms,
+    open_key,
+    passphrase,
+    split_list,
+)
+from chainnode.cli.output import console, show, table
+from chainnode.cli.views import done, request_data, requests_table, submitted, verdicts_table
+from chainnode.gateway.client import GatewayClient
+from chainnode.intake.table import CohortTable, cohort_table
+from chainnode.ledger.payloads import DATA_CLASSES, MODIFIERS, PERMISSIONS, Purpose
+from chainnode.ledger.transaction import ID_BYTES
+from chainnode.node.api import Refused, Role, SubmitResult
+from chainnode.vault.head import HeadKeys
+from chainnode.vault.keystore import ProjectKeys, StewardKeys, WalletFile
+from genesis.errors import OperatorError
+
+app = typer.Typer(add_completion=False, help="Applications for data.")
+
+RequestArgument = Annotated[str, typer.Argument(metavar="REQUEST", help="Its id, or its first digits.")]
+ProjectOption = Annotated[Path, typer.Option("--project-file", help="The project's key file.")]
+RoleOption = Annotated[str, typer.Option("--role", help="Who signs.")]
+KeyOption = Annotated[Path, typer.Option("--key-file", help="The signer's key file.")]
+HeadDepartmentOption = Annotated[str, typer.Option("--department", help="With --role head: its department.")]
+SIGNERS: dict[str, Any] = {"steward": StewardKeys, "head": HeadKeys}
+
+
+@app.command()
+def new(
+    department: DepartmentOption,
+    head_file: Annotated[Path, typer.Option("--head-file", help="The applying head's key file; it signs.")],
+    passphrase_file: PassphraseOption,
+    project_file: Annotated[Path, typer.Option("--project-file", help="The project's key file to make.")],
+    project_passphrase_file: Annotated[Path, typer.Option("--project-passphrase-file")],
+    project: Annotated[str, typer.Option("--project", help="The project's id: a-z, 0-9 and -.")],
+    title: Annotated[str, typer.Option("--title")],
+    purpose: Annotated[str, typer.Option("--purpose", help="DUO permission: " + ", ".join(PERMISSIONS))],
+    expires: Annotated[str, typer.Option("--expires", help="90d, 2027-12-31, or a time.")],
+    plan: Annotated[str, typer.Option("--plan", help="What is to be done with the data.")] = "",
+    meets: Annotated[
+        list[str] | None, typer.Option("--meets", help="DUO modifiers it meets: " + ", ".join(MODIFIERS))
+    ] = None,
+    disease: Annotated[str, typer.Option("--disease", help="The disease's code, with DS.")] = "",
+    for_profit: Annotated[bool, typer.Option("--for-profit")] = False,
+    from_: Annotated[
+        list[str] | None,
+        typer.Option("--from", help="Member, or member/department, whose objects are asked for."),
+    ] = None,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", help="Data classes: " + ", ".join(DATA_CLASSES))
+    ] = None,
+    object_: Annotated[list[str] | None, typer.Option("--object", help="Single objects, by id.")] = None,
+    kdf: KdfOption = Kdf.MODERATE,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """File an application: a fresh project key file, signed for by the head of the department."""
+    target = Target(home, socket, Role.RESEARCHER, min_height)
+    terms = policy_of(purpose, split_list(meets), disease)
+    wanted = Purpose(terms.permission, terms.disease, for_profit, terms.modifiers)
+    objects = [hex_id(text, ID_BYTES, "object") for text in split_list(object_)]
+    expires_ms = moment_ms(expires, end=True)
+    head = open_key(HeadKeys, head_file, passphrase_file)
+    make_folder(project_file.parent)
+    keys = ProjectKeys.create(project_file, boot=passphrase(project_passphrase_file), level=kdf.value)
+
+    async def action(client: GatewayClient) -> tuple[bytes, SubmitResult, int]:
+        chosen = dict.fromkeys([*objects, *await _selected(client, from_ or [], split_list(class_))])
+        application = requests.Application(
+            department, project, wanted, tuple(chosen), expires_ms, title, plan
+        )
+        request_id, result = await requests.apply(client, head, keys, application)
+        return request_id, result, len(chosen)
+
+    try:
+        request_id, result, count = target.call(action)
+    except (Refused, OperatorError) as error:
+        if isinstance(error, Refused) or error.code in (CLI_USAGE, CLI_BUSY):
+            # Surely no application carries this key: the next attempt makes a fresh one.
+            project_file.unlink()
+        raise
+    data = submitted(result, request=request_id, objects=count, project_file=project_file)
+    show(data, done(f"Application {request_id.hex()} for {count} objects", result), json=json)
+
+
+async def _selected(client: GatewayClient, sources: list[str], classes: tuple[str, ...]) -> list[bytes]:
+    info = await client.info()
+    found: list[bytes] = []
+    for source in sources:
+        slug, _, department = source.partition("/")
+        selection = Selection(member_number(info, slug), department, classes=classes)
+        found += [pointer.object_id for pointer in await select(client, selection)]
+    return found
+
+
+@app.command("list")
+def list_(
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """All applications and how far each has come."""
+    views = Target(home, socket, Role.RESEARCHER, min_height).call(requests.list_requests)
+    show([request_data(view) for view in views], requests_table(views), json=json)
+
+
+def _signer(role: str, key_file: Path, passphrase_file: Path, department: str) -> Any:
+    if role not in SIGNERS:
+        raise usage(f"{role!r} is no role that signs for a hospital", "--role " + " or --role ".join(SIGNERS))
+    if (role == "head") != bool(department):
+        raise usage("--department stands with --role head and only there", "name the head's department")
+    return open_key(SIGNERS[role], key_file, passphrase_file)
+
+
+@app.command()
+def approve(
+    request: RequestArgument,
+    role: RoleOption,
+    key_file: KeyOption,
+    passphrase_file: PassphraseOption,
+    department: HeadDepartmentOption = "",
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """The hospital's yes: the steward signs; the head opens the hospital's halves and seals them."""
+    target = Target(home, socket, Role.STEWARD, min_height)
+    signer = _signer(role, key_file, passphrase_file, department)
+
+    async def action(client: GatewayClient) -> grants.Granted:
+        request_id = await requests.resolve_request(client, request)
+        if isinstance(signer, HeadKeys):
+            return await grants.approve_as_head(client, signer, department, request_id)
+        return await grants.approve_as_steward(client, signer, request_id)
+
+    granted = target.call(action)
+    data = submitted(granted.result, role=role, parts=granted.parts)
+    show(data, done(f"Yes of the {role}, {granted.parts} parts sealed", granted.result), json=json)
+
+
+@app.command()
+def deny(
+    request: RequestArgument,
+    role: RoleOption,
+    key_file: KeyOption,
+    passphrase_file: PassphraseOption,
+    department: HeadDepartmentOption = "",
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """The hospital's no, by its steward or a head."""
+    target = Target(home, socket, Role.STEWARD, min_height)
+    signer = _signer(role, key_file, passphrase_file, department)
+
+    async def action(client: GatewayClient) -> SubmitResult:
+        request_id = await requests.resolve_request(client, request)
+        return await grants.deny(client, signer, request_id, department=department)
+
+    result = target.call(action)
+    show(submitted(result, role=role), done(f"No of the {role}", result), json=json)
+
+
+@app.command()
+def withdraw(
+    request: RequestArgument,
+    role: Annotated[str, typer.Option("--role", help="project, steward, head or patient.")],
+    key_file: KeyOption,
+    passphrase_file: PassphraseOption,
+    department: HeadDepartmentOption = "",
+    member: Annotated[str, typer.Option("--member", help="With --role patient: the hospital's id.")] = "",
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """Take back an application (--role project), or one's own decision on it."""
+    own = Role.RESEARCHER if role == "project" else Role.STEWARD
+    target = Target(home, socket, own, min_height)
+    if role == "patient":
+        if not member:
+            raise usage("--role patient needs --member", "name the hospital that enrolled the patient")
+        wallet = open_key(WalletFile, key_file, passphrase_file).wallet
+    elif role == "project":
+        signer: Any = open_key(ProjectKeys, key_file, passphrase_file)
+    else:
+        signer = _signer(role, key_file, passphrase_file, department)
+
+    async def action(client: GatewayClient) -> SubmitResult:
+        request_id = await requests.resolve_request(client, request)
+        if role == "patient":
+            number = member_number(await client.info(), member)
+            return await grants.withdraw_as_patient(client, wallet, number, request_id)
+        return await grants.withdraw(client, signer, request_id, department=department)
+
+    result = target.call(action)
+    show(submitted(result, role=role), done(f"Withdrawn by the {role}", result), json=json)
+
+
+@app.command()
+def release(
+    request: RequestArgument,
+    project_file: ProjectOption,
+    passphrase_file: PassphraseOption,
+    receipt: Annotated[
+        Path | None, typer.Option("--receipt", help="[REQUEST-HEIGHT.receipt]", show_default=False)
+    ] = None,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """Ask for the release; wait for the certified decision; write its receipt. Exit code 5: REFUSED."""
+    target = Target(home, socket, Role.RESEARCHER, min_height)
+    keys = open_key(ProjectKeys, project_file, passphrase_file)
+
+    async def action(client: GatewayClient) -> releases.Decision:
+        return await releases.release(client, keys, await requests.resolve_request(client, request))
+
+    decision = target.call(action)
+    record = decision.record
+    name = f"{record.request_id.hex()}-{record.height}.receipt"
+    path = write_private(receipt or Path(name), decision.receipt)
+    data = submitted(decision.result, outcome=record.outcome, rule=record.rule, receipt=path, record=record)
+    show(data, verdicts_table(record), f"Receipt: {path}; check it: chainnode verify {path}", json=json)
+    if not decision.authorised:
+        raise OperatorError(
+            CLI_REFUSED,
+            f"the release was REFUSED: {record.rule}",
+            unchanged="no part of any key was delivered",
+            next_step=f"chainnode show {record.request_id.hex()}",
+        )
+
+
+@app.command()
+def fetch(
+    request: RequestArgument,
+    project_file: ProjectOption,
+    passphrase_file: PassphraseOption,
+    workspace: Annotated[Path, typer.Option("--workspace", help="The project's folder for the data.")],
+    smallest_cell: Annotated[int, typer.Option("--smallest-cell", min=1, help="Hide counts below it.")] = 5,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """Decrypt the released objects into the workspace; show patients by condition and age band."""
+    target = Target(home, socket, Role.RESEARCHER, min_height)
+    keys = open_key(ProjectKeys, project_file, passphrase_file)
+    with Progress(console=console(stderr=True), transient=True, disable=json) as bar:
+        task = bar.add_task("objects", total=None)
+
+        async def action(client: GatewayClient) -> releases.Fetched:
+            request_id = await requests.resolve_request(client, request)
+            return await releases.fetch(
+                client,
+                keys,
+                request_id,
+                workspace=workspace,
+                progress=lambda number: bar.update(task, completed=number),
+            )
+
+        fetched = target.call(action)
+    cohort = cohort_table(
+        ((one.pseudonym, one.data_class, one.plaintext) for one in fetched.objects),
+        smallest_cell=smallest_cell,
+    )
+    failed = [(one.object_id, one.rule) for one in fetched.failed]
+    data = {
+        "workspace": workspace,
+        "objects": len(fetched.objects),
+        "files": fetched.files,
+        "failed": [{"object": id_, "rule": rule} for id_, rule in failed],
+        "cohort": {
+            "patients": cohort.patients,
+            "bands": cohort.bands,
+            "rows": [
+                {"code": row.code, "name": row.name, "cells": row.cells, "total": row.total}
+                for row in cohort.rows
+            ],
+        },
+    }
+    show(data, _cohort(cohort), f"{len(fetched.objects)} objects in {workspace}", json=json)
+    if failed:
+        raise OperatorError(
+            CLI_FETCH,
+            f"{len(failed)} objects could not be opened: {failed[0][1]} (object {failed[0][0].hex()})",
+            unchanged="the others are in the workspace",
+            next_step="run it again later; if it stays, show the provider the object's id",
+        )
+
+
+def _cohort(cohort: CohortTable) -> Any:
+    columns = ("condition", *(f"age {band}" for band in cohort.bands), "patients")
+    rows = [(row.name, *row.cells, row.total) for row in cohort.rows]
+    return table(
+        f"Patients by condition and age band ({cohort.patients} patients, not de-duplicated)", columns, rows
+    )

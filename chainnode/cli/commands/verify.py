@@ -1,0 +1,60 @@
+"""`chainnode verify`: offline."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chainnode.cli.actions.verify import VerifiedFile, verify_file
+from chainnode.cli.options import JsonOption
+from chainnode.cli.output import pairs, show, table
+from chainnode.cli.views import verdicts_table
+from chainnode.ledger.rules import RULES
+from chainnode.ledger.verification import Report
+from genesis.ceremony import summary
+from genesis.document import GenesisFile
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="A genesis file, a receipt, or a node's statement.")],
+    genesis: Annotated[
+        Path | None,
+        typer.Option("--genesis", help="The genesis file to check a receipt against.", show_default=False),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Check a file with no node and no network. Exit code 8: it does not prove what it says."""
+    verified = verify_file(file, genesis)
+    data, shown = _outcome(verified)
+    show({"file": file, "verified": True, **data}, *shown, json=json)
+
+
+def _outcome(verified: VerifiedFile) -> tuple[dict[str, Any], list[Any]]:
+    content, name = verified.content, verified.path.name
+    data: dict[str, Any]
+    if isinstance(content, GenesisFile):
+        data = {"kind": "genesis", "chain_id": content.genesis.chain_id, "signed": sorted(content.signatures)}
+        return data, [*summary(content.genesis), f"{name}: signed by every member"]
+    if isinstance(content, Report):
+        checks = [(check.title, check.detail) for check in content.checks]
+        data = {
+            "kind": "receipt",
+            "outcome": content.release.outcome,
+            "rule": content.release.rule,
+            "request": content.release.request_id,
+            "height": content.header.height,
+            "checks": [{"title": title, "detail": detail} for title, detail in checks],
+        }
+        return data, [table(f"{name} proves", ("check", "found"), checks), verdicts_table(content.release)]
+    data = {"kind": "statement", "refusal": content}
+    fields = {
+        "member": content.member,
+        "transaction": content.transaction_id,
+        "rule": content.rule,
+        "meaning": RULES[content.rule],
+        "height": content.height,
+    }
+    return data, [pairs(f"{name}: this node's own statement, not the chain's", fields)]

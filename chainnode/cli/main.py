@@ -1,0 +1,135 @@
+"""`chainnode`: the entry point. It parses, calls a command, and turns every error into three parts.
+
+No traceback reaches a person: an error of the operator or a refusal says what failed, what stayed
+unchanged and what to do next; a fault of ours is written to a log file that is named.
+"""
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+
+import typer
+from typer.main import get_command
+
+from chainnode.cli.errors import BUG, Report, describe
+from chainnode.cli.lazy import Entry, LazyGroup
+from chainnode.cli.output import show_error
+from chainnode.node.api import Refused
+from genesis.errors import EXIT_MEANINGS, EXIT_USAGE, OperatorError
+
+EXIT_INTERRUPTED = 130
+
+ENTRIES = {
+    "init": Entry("init", "Make a node's home: keys, the steward's file, configuration, join request."),
+    "genesis": Entry("genesis", "The founding document: join, build, sign, combine, show."),
+    "registrar": Entry("registrar", "A registrar's key file and join request."),
+    "trustee": Entry("trustee", "A trustee's key file and join request."),
+    "run": Entry("run", "Run the node of a home until it is stopped."),
+    "status": Entry("status", "The node, its height and its links."),
+    "show": Entry("show", "A block, transaction, object or application."),
+    "verify": Entry("verify", "Check a genesis file, receipt or statement, with no node and no network."),
+    "department": Entry("department", "Departments of this hospital: add, list."),
+    "study": Entry("study", "Studies under which data is taken in: add, list."),
+    "wallet": Entry("wallet", "A patient's wallet: new, card."),
+    "patient": Entry("patient", "Enrolment: enrol, link, attest, prove, show."),
+    "record": Entry("record", "Clinical records: add, list."),
+    "request": Entry("request", "Applications for data: new, list, approve, deny, withdraw, release, fetch."),
+    "consent": Entry("consent", "A patient's consent: sign, deny, standing, revoke, list."),
+}
+
+HELP = """A permissioned chain for hospitals: clinical data is released for research only when the
+hospital and the patient both sign. Not audited: use it with synthetic data only."""
+
+
+def _epilog() -> str:
+    codes = [f"{code}  {meaning}" for code, meaning in EXIT_MEANINGS.items()]
+    return "\n\n".join(["Exit codes:", *codes, f"{EXIT_INTERRUPTED}  interrupted"])
+
+
+class Commands(LazyGroup):
+    entries = ENTRIES
+
+
+app = typer.Typer(
+    cls=Commands,
+    help=HELP,
+    epilog=_epilog(),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Has no options of its own; its presence makes the app a group."""
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line; the exit code. Prints errors itself."""
+    json = "--json" in args
+    try:
+        code = get_command(app).main(args=list(args), prog_name="chainnode", standalone_mode=False)
+    except (OperatorError, Refused) as error:
+        report = describe(error)
+    except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # the help was printed with it
+            return EXIT_USAGE
+        report = _usage(error)
+    except typer.Abort:
+        return _interrupted()
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing is left to be said to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        log, file = _bug_log()
+        log.exception("a fault of chainnode")
+        report = _bug(file)
+    else:
+        code = code if isinstance(code, int) else 0
+        return _interrupted() if code == EXIT_INTERRUPTED else code
+    show_error(report, json=json)
+    return report.exit_code
+
+
+def _interrupted() -> int:
+    sys.stderr.write("interrupted: what was submitted before may still take effect\n")
+    return EXIT_INTERRUPTED
+
+
+def _usage(error: typer.TyperException) -> Report:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "chainnode"
+    return Report("CLI-01", error.format_message(), "nothing was done", f"{path} --help", EXIT_USAGE)
+
+
+def _bug_log() -> tuple[logging.Logger, str]:
+    """A log file of its own, mode 0600, for one fault."""
+    descriptor, file = tempfile.mkstemp(prefix="chainnode-", suffix=".log")
+    os.close(descriptor)
+    log = logging.getLogger("chainnode.fault")
+    log.propagate = False
+    log.handlers = [logging.FileHandler(file)]
+    return log, file
+
+
+def _bug(file: str) -> Report:
+    return Report(
+        BUG.code,
+        f"this is a fault of chainnode itself; the traceback is in {file}",
+        "what was submitted before may have taken effect",
+        f"report it with {file}; it holds no data, but read it before you send it",
+        BUG.exit_code,
+    )
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

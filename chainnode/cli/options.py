@@ -1,0 +1,145 @@
+"""Options that many commands share, and what is done with them."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Protocol, TypeVar
+
+import typer
+
+from chainnode.cli.actions.base import barrier
+from chainnode.cli.errors import usage
+from chainnode.cli.output import warn
+from chainnode.gateway.client import GatewayClient
+from chainnode.node.api import Role
+from chainnode.node.config import load_config
+from chainnode.vault.files import read_passphrase_file
+
+T = TypeVar("T")
+K = TypeVar("K", covariant=True)
+
+HOME_VARIABLE = "CHAINNODE_HOME"
+
+
+class Kdf(StrEnum):
+    """Cost of opening a key file: argon2id's levels."""
+
+    INTERACTIVE = "interactive"
+    MODERATE = "moderate"
+    SENSITIVE = "sensitive"
+
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", envvar=HOME_VARIABLE, help="The node's home folder.", show_default=False),
+]
+SocketOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--socket", help="The socket to use instead of the one that the home names.", show_default=False
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON document instead of tables, for errors too.")
+]
+HeightOption = Annotated[
+    int, typer.Option("--min-height", min=0, help="Wait until the node has certified this height.")
+]
+PassphraseOption = Annotated[
+    Path, typer.Option("--passphrase-file", help="File that holds the passphrase of the key file.")
+]
+RecoveryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--recovery-passphrase-file", help="A second passphrase that opens the file.", show_default=False
+    ),
+]
+KdfOption = Annotated[Kdf, typer.Option("--kdf", help="Cost of opening the file (argon2id).")]
+DepartmentOption = Annotated[str, typer.Option("--department", help="The department's id.")]
+
+
+class Target:
+    """Which node a command talks to, over which role's socket."""
+
+    def __init__(self, home: Path | None, socket: Path | None, role: Role, min_height: int = 0) -> None:
+        """Raises OperatorError CLI-01 where neither is given, CFG-xx where the home's file is wrong."""
+        if socket is None and home is None:
+            raise usage(
+                "neither --home nor --socket says which node is meant",
+                f"give one of them, or set {HOME_VARIABLE}",
+            )
+        self.socket = socket or load_config(_home(home)).socket(role).path
+        self._min_height = min_height
+
+    def call(self, action: Callable[[GatewayClient], Awaitable[T]]) -> T:
+        """Connect, wait for the height asked for, run `action`."""
+        return asyncio.run(self._call(action))
+
+    async def _call(self, action: Callable[[GatewayClient], Awaitable[T]]) -> T:
+        async with GatewayClient(self.socket) as client:
+            if self._min_height:
+                await barrier(client, self._min_height)
+            return await action(client)
+
+
+def _home(home: Path | None) -> Path:
+    assert home is not None
+    return home
+
+
+class _Openable(Protocol[K]):
+    def open(self, path: Path, passphrase: bytes) -> K: ...
+
+
+def open_key(kind: _Openable[K], file: Path, passphrase_file: Path) -> K:
+    """Open a key file. Raises OperatorError KEY-xx."""
+    return kind.open(file, read_passphrase_file(passphrase_file, warn))
+
+
+def passphrase(file: Path) -> bytes:
+    """Raises OperatorError KEY-07."""
+    return read_passphrase_file(file, warn)
+
+
+def optional_passphrase(file: Path | None) -> bytes | None:
+    """As `passphrase`, where a file is named."""
+    return None if file is None else passphrase(file)
+
+
+def hex_id(text: str, length: int, what: str) -> bytes:
+    """An id of `length` bytes from its hex digits. Raises OperatorError CLI-01."""
+    if len(text) != 2 * length or not re.fullmatch(r"[0-9a-fA-F]+", text):
+        raise usage(f"{text!r} is no {what}: {2 * length} hex digits are needed", "look it up with --json")
+    return bytes.fromhex(text)
+
+
+def moment_ms(text: str, *, end: bool = False) -> int:
+    """Unix ms of "30d", "12h", "45m", a date (its end, if `end`), or a time with its zone.
+
+    Raises OperatorError CLI-01.
+    """
+    relative = re.fullmatch(r"([0-9]{1,5})([dhms])", text)
+    if relative:
+        unit = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}[relative[2]]
+        return int(time.time() * 1_000) + int(
+            timedelta(**{unit: int(relative[1])}) / timedelta(milliseconds=1)
+        )
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise usage(
+            f"{text!r} is no time", 'write it as 30d, 12h, 2027-01-31 or "2027-01-31T12:00:00+01:00"'
+        ) from None
+    if re.fullmatch(r"[0-9-]+", text):
+        moment += timedelta(days=1) if end else timedelta()
+    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1_000)
+
+
+def split_list(values: list[str] | None) -> tuple[str, ...]:
+    """`--class a,b --class c` -> (a, b, c)."""
+    items: list[Any] = [item.strip() for value in values or () for item in value.split(",")]
+    return tuple(dict.fromkeys(filter(None, items)))

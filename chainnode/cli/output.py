@@ -1,0 +1,119 @@
+"""What a command prints: a table for people, or with --json one JSON document for programs.
+
+Results go to stdout, errors and warnings to stderr. Bytes are shown in hex.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from chainnode.cli.errors import Report
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Made anew for each use, so that it follows sys.stdout when a caller replaces it."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def plain(value: Any) -> Any:
+    """A value for JSON: bytes as hex, everything else that JSON lacks as text."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, msgspec.Struct):
+        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+    return str(value)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(plain(value)), indent=2).decode()
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """Columns that hold numbers are named with their unit by the caller and aligned to the right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    built = Table(title=escape(title), title_justify="left", title_style="bold")
+    for index, column in enumerate(columns):
+        numeric = bool(cells) and all(_numeric(row[index]) for row in cells)
+        built.add_column(escape(column), justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        built.add_row(*map(escape, row))
+    return built
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return "-" if value is None else str(value)
+
+
+def _numeric(text: str) -> bool:
+    return text.replace(".", "", 1).replace(",", "").lstrip("-<").isdigit() or text == "-"
+
+
+def pairs(title: str, items: Mapping[str, Any]) -> Table:
+    """A table of names and values."""
+    return table(title, ("", ""), items.items())
+
+
+def show(data: Any, *shown: Any, json: bool) -> None:
+    """`data` as JSON, or what is `shown` for people: tables, and lines of text (printed as they are)."""
+    if json:
+        sys.stdout.write(_json(data) + "\n")
+        return
+    out = console()
+    for item in shown:
+        out.print(escape(item) if isinstance(item, str) else item, soft_wrap=isinstance(item, str))
+
+
+def show_error(report: Report, *, json: bool) -> None:
+    """The three parts of an error on stderr."""
+    if json:
+        error = {
+            "code": report.code,
+            "what": report.what,
+            "unchanged": report.unchanged,
+            "next": report.next_step,
+            "exit_code": report.exit_code,
+        }
+        sys.stderr.write(_json({"error": error}) + "\n")
+        return
+    out = console(stderr=True)
+    out.print(f"[bold red]error\\[{escape(report.code)}][/]: {escape(report.what)}", soft_wrap=True)
+    out.print(f"  unchanged: {escape(report.unchanged)}", soft_wrap=True)
+    out.print(f"  next:      {escape(report.next_step)}", soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """A line for people on stderr."""
+    console(stderr=True).print(f"[yellow]warning[/]: {escape(text)}", soft_wrap=True)
+
+
+def when(time_ms: int) -> str:
+    """A Unix time in ms as UTC, to the minute; "-" for 0."""
+    if time_ms <= 0:
+        return "-"
+    return datetime.fromtimestamp(time_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def size(bytes_: int) -> str:
+    """A size in MB of 10^6 bytes."""
+    return f"{bytes_ / 1_000_000:.1f}"
+
+
+def short(id_: bytes) -> str:
+    """The first digits of an id, enough to name it on the command line."""
+    return id_.hex()[:12]
