@@ -69,8 +69,6 @@ def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
     closing.callback(store.close)
     rows = RowStore(config.store_folder / "rows", genesis.chain_id)
     closing.callback(rows.close)
-    votes, records, _ = VoteLog.open(config.store_folder / "votes", genesis.chain_id)
-    closing.callback(votes.close)
     pool = Pool.open(config.pool.folder, config.pool.objects_url or None)
     executor = Executor(
         store=store,
@@ -80,6 +78,11 @@ def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
         parameters=genesis.parameters,
         replica_sets=lambda _: genesis.replica_set(),
     )
+    # A chain without the votes that made it is a folder that was put together from two times.
+    votes, records, _ = VoteLog.open(
+        config.store_folder / "votes", genesis.chain_id, must_exist=executor.tip.height > 0
+    )
+    closing.callback(votes.close)
     opened = Opened(
         config,
         genesis,
