@@ -1,0 +1,335 @@
+"""The composition root: the only place that knows every room. Opens, wires, runs, closes."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from contextlib import ExitStack
+from typing import Any
+
+import structlog
+import uvloop
+from structlog.stdlib import BoundLogger
+
+from chainnode.gateway.server import Gateway
+from chainnode.ledger.machine import Execution
+from chainnode.ledger.state import State
+from chainnode.net import wire
+from chainnode.net.libp2p_transport import Libp2pTransport
+from chainnode.net.port import Peer, Tap, TransportConfig
+from chainnode.node.admissions import Admissions
+from chainnode.node.batches import Batches
+from chainnode.node.clock import now, wall_ms
+from chainnode.node.config import LogConfig, NodeConfig
+from chainnode.node.courier import Courier
+from chainnode.node.desk import Desk
+from chainnode.node.driver import Driver, ForkError, Halted
+from chainnode.node.engine import Engine
+from chainnode.node.errors import NOD_FORK
+from chainnode.node.executor import EVENT_RELEASED
+from chainnode.node.network import Network
+from chainnode.node.opening import Opened, open_node
+from chainnode.node.postroom import POST_FRAMES, Postroom
+from chainnode.node.reads import Reads
+from chainnode.node.receiver import Receiver
+from chainnode.node.releases import Releases
+from chainnode.node.reporting import Reporting
+from chainnode.node.service import Service
+from chainnode.node.stash import Stash
+from chainnode.node.sync import Sync
+from chainnode.node.turn import Turn
+from chainnode.node.waiters import Waiters
+from consensus.messages import QuorumCertificate
+from consensus.ready import Decided
+from consensus.types import BlockHeader
+from genesis.errors import OperatorError
+
+
+def run(config: NodeConfig, *, tap: Tap | None = None) -> None:
+    """Run a node until SIGINT or SIGTERM. Raises OperatorError; nothing it started is left then."""
+    started_ms = now().monotonic_ms
+    log = _logger(config.log)
+    with ExitStack() as closing:
+        opened = open_node(config, closing)
+        log = log.bind(member=opened.member.id)
+        log.info("opened", height=opened.executor.tip.height, home=str(config.home))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(opened, started_ms, tap, log))
+        log.info("stopped", height=opened.executor.tip.height)
+
+
+def _logger(config: LogConfig) -> BoundLogger:
+    level = logging.getLevelNamesMapping()[config.level.upper()]
+    renderer: Any = (
+        structlog.processors.JSONRenderer() if config.format == "json" else structlog.dev.ConsoleRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    logger: BoundLogger = structlog.get_logger("node")
+    return logger
+
+
+class _House:
+    """Everything that runs on the loop, wired together."""
+
+    def __init__(self, opened: Opened, started_ms: int, tap: Tap | None, log: BoundLogger) -> None:
+        self._opened = opened
+        self._log = log
+        self._tasks: asyncio.TaskGroup | None = None
+        self._workers: list[asyncio.Task[None]] = []
+        genesis, member, executor = opened.genesis, opened.member.number, opened.executor
+        certified = executor.certified
+        self.waiters = Waiters(certified.height if certified else 0)
+        self.stash = Stash(opened.store)
+        self.transport = Libp2pTransport(_transport_config(opened), tap)
+        self.engine = Engine(
+            chain_id=genesis.chain_id,
+            replica_id=member,
+            replica_sets=opened.replica_sets,
+            parameters=genesis.parameters,
+            sign=opened.keys.validator.sign,
+            log=opened.votes,
+            executor=executor,
+        )
+        self.driver = Driver(self.engine, executor, self, now)
+        self.network = Network(
+            member=member,
+            chain_id=genesis.chain_id,
+            replica_sets=opened.replica_sets,
+            frame_bytes=genesis.parameters.frame_bytes,
+            transport=self.transport,
+            engine=self.engine,
+            driver=self.driver,
+            verify=opened.verify,
+            log=log,
+        )
+        self.batches = Batches(
+            member=member,
+            genesis=genesis,
+            validator=opened.keys.validator,
+            replica_sets=opened.replica_sets,
+            store=opened.store,
+            rows=opened.rows,
+            executor=executor,
+            driver=self.driver,
+            network=self.network,
+            verify=opened.verify,
+            threaded=opened.config.verification != "inline",
+            log=log,
+        )
+        self.admissions = Admissions(
+            chain_id=genesis.chain_id,
+            member=member,
+            validator=opened.keys.validator,
+            parameters=genesis.parameters,
+            executor=executor,
+            waiters=self.waiters,
+            stash=self.stash,
+            intake=self.batches,
+            verify=opened.verify,
+            log=log,
+        )
+        self.sync = Sync(
+            chain_id=genesis.chain_id,
+            replica_sets=opened.replica_sets,
+            frame_bytes=genesis.parameters.frame_bytes,
+            store=opened.store,
+            executor=executor,
+            driver=self.driver,
+            verify=opened.verify,
+            send=self.network.send,
+            want=self.batches.want,
+            log=log,
+        )
+        self._wire_releases()
+        self._wire_service(started_ms)
+        self._register()
+
+    def _wire_releases(self) -> None:
+        opened, executor = self._opened, self._opened.executor
+        self.releases = Releases(executor.state, executor.row, wall_ms)
+        shared: dict[str, Any] = {
+            "member": opened.member.number,
+            "releases": self.releases,
+            "executor": executor,
+            "stash": self.stash,
+            "objects": opened.pool.objects,
+            "send": self.network.send,
+            "submit_own": self.admissions.submit_own,
+            "log": self._log,
+        }
+        self.courier = Courier(local_key=opened.keys.local_key, **shared)
+        self.receiver = Receiver(chain_id=opened.genesis.chain_id, **shared)
+        self.postroom = Postroom(
+            member=opened.member.number,
+            courier=self.courier,
+            receiver=self.receiver,
+            executor=executor,
+            store=opened.store,
+            spawn=lambda peer: self._spawn(self.postroom.worker(peer)),
+            log=self._log,
+        )
+
+    def _wire_service(self, started_ms: int) -> None:
+        opened, executor = self._opened, self._opened.executor
+        self.reporting = Reporting(
+            genesis=opened.genesis,
+            member=opened.member.number,
+            home=opened.config.home,
+            started_ms=started_ms,
+            replica=self.engine.replica,
+            executor=executor,
+            transport=self.transport,
+            sync=self.sync,
+            admissions=self.admissions,
+        )
+        desk = Desk(
+            member=opened.member.number,
+            local_key=opened.keys.local_key,
+            pool=opened.pool,
+            rows=opened.store,
+            executor=executor,
+            releases=self.releases,
+            admissions=self.admissions,
+            log=self._log,
+        )
+        service = Service(
+            genesis=opened.genesis,
+            genesis_file=opened.genesis_file,
+            member=opened.member.number,
+            store=opened.store,
+            executor=executor,
+            reads=Reads(opened.store, executor, self.waiters),
+            admissions=self.admissions,
+            desk=desk,
+            receiver=self.receiver,
+            reporting=self.reporting,
+            pool=opened.pool,
+        )
+        self.gateway = Gateway(service, opened.config.sockets)
+
+    def _register(self) -> None:
+        self._opened.executor.watchers.append(self._executed)
+        self.network.watch_links(self.sync.on_link)
+        self.network.handle(wire.Status, self.sync.on_status)
+        self.network.handle(wire.BlocksRequest, self.sync.on_request)
+        self.network.handle(wire.Blocks, self.sync.on_blocks)
+        for kind in POST_FRAMES:
+            self.network.handle(kind, self.postroom.take)
+        self.batches.register()
+
+    # Effects of a turn (see driver.Effects)
+
+    def send(self, turn: Turn) -> None:
+        self.network.send_messages(turn)
+
+    def note(self, turn: Turn) -> None:
+        for fetch in turn.fetch:
+            self.batches.want([fetch.ref], fetch.sources)
+        if turn.behind is not None:
+            self.sync.behind(turn.behind)
+        for evidence in turn.evidence:
+            self._log.error("equivocation", first=repr(evidence.first), second=repr(evidence.second))
+        for rejection in turn.rejections:
+            self._log.debug("rejected", rule=rejection.rule, peer=rejection.replica, detail=rejection.detail)
+
+    def certified(self, certificate: QuorumCertificate) -> None:
+        before = self.waiters.certified_height
+        self.waiters.certified(certificate.height)
+        self.reporting.certified()
+        self.sync.wake()
+        for height in range(before + 1, certificate.height + 1):
+            block = self._opened.store.block(height)
+            assert block is not None
+            for event in block.events:
+                if event.kind == EVENT_RELEASED:
+                    self.postroom.released(event.subjects[0])
+
+    def _executed(self, decided: Decided, header: BlockHeader, outcome: Execution, _: State) -> None:
+        self.waiters.executed(header, outcome)
+        self.reporting.executed(outcome)
+        self.batches.executed(decided.refs, header.height)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        assert self._tasks is not None
+        self._workers.append(self._tasks.create_task(work))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Open links and sockets, work until `stop`; whatever ends a task ends the node."""
+        opened = self._opened
+        restored = self.engine.restore(opened.vote_records, now(), damaged=opened.votes.damage is not None)
+        await self.transport.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                self.postroom.recover()
+                tasks.create_task(self.batches.recover())
+                running = [
+                    tasks.create_task(work)
+                    for work in (
+                        self.driver.run(restored),
+                        self.batches.run(),
+                        self.network.run(),
+                        self.network.announce(lambda: self.sync.height),
+                        self.sync.run(),
+                        self.postroom.run(),
+                    )
+                ]
+                await self.gateway.start()
+                self._log.info("ready", listening=self.transport.listen_addresses())
+                await stop.wait()
+                await self.gateway.stop()
+                for task in [*running, *self._workers]:
+                    task.cancel()
+        finally:
+            await self.gateway.stop(grace_ms=0)
+            await self.transport.stop()
+
+
+def _transport_config(opened: Opened) -> TransportConfig:
+    peers: dict[int, Peer] = {}
+    for member in opened.genesis.members:
+        if member.number == opened.member.number:
+            continue
+        local = opened.config.peer(member.id)
+        address = (local.host, local.port) if local is not None else None
+        dial: Any = local.dial if local is not None else "in"
+        peers[member.number] = Peer(member.transport_key, address, dial)
+    return TransportConfig(
+        member=opened.member.number,
+        seed=opened.keys.transport.seed,
+        chain_id=opened.genesis.chain_id,
+        listen=(opened.config.listen.host, opened.config.listen.port),
+        peers=peers,
+        frame_bytes=opened.genesis.parameters.frame_bytes,
+    )
+
+
+async def _serve(opened: Opened, started_ms: int, tap: Tap | None, log: BoundLogger) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    house = _House(opened, started_ms, tap, log)
+    try:
+        await house.run(stop)
+    except* (Halted, ForkError) as group:
+        raise OperatorError(
+            NOD_FORK,
+            f"execution differs from what a quorum certified: {group.exceptions[0]}",
+            unchanged="nothing was signed or sent after this was seen; keys and objects are not touched",
+            next_step=f"keep {opened.config.store_folder} for the report, then start anew with the folder "
+            "moved aside: the node fetches the chain from its peers",
+        ) from None
+    except* OperatorError as group:
+        raise group.exceptions[0] from None
