@@ -250,9 +250,9 @@ class GatewayClient:
                 raise self._odd("a receipt without end")
         return bytes(data)
 
-    async def delivery(self, request_id: bytes) -> dict[str, Any]:
+    async def delivery(self, request_id: bytes) -> dict[str, int]:
         reply = await self._call("Delivery", pb.DeliveryRequest(request_id=request_id))
-        return msgspec.msgpack.decode(reply.report, type=dict[str, Any])
+        return msgspec.msgpack.decode(reply.report, type=dict[str, int])
 
     async def fetch(self, request_id: bytes, project_sealing_private: bytes) -> AsyncIterator[ReleasedObject]:
         """The decrypted objects of a release, one by one."""

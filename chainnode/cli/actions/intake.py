@@ -22,7 +22,7 @@ from chainnode.ledger import keys
 from chainnode.ledger.payloads import MAX_POINTERS, ClassKey, ObjectPointer, UsePolicy
 from chainnode.ledger.records import EnrolmentRecord
 from chainnode.ledger.transaction import ID_BYTES
-from chainnode.node.api import AnchorOrder, ObjectUpload
+from chainnode.node.api import AnchorOrder, ObjectUpload, Refused
 from chainnode.pool.container import SealedObject, seal_object
 from chainnode.pool.halves import policy_digest
 from chainnode.pool.locators import seal_locators
@@ -158,7 +158,7 @@ class _Run:
     async def _take_subject(self, number: int, subject: Subject) -> None:
         macs = list(subject.idempotency.values())
         seen = dict(zip(macs, await self._client.seen(macs), strict=True)) if macs else {}
-        handle = await self._client.resolve_subject(subject.identifier_macs)
+        handle, unknown = await self._resolve(subject)
         enrolment = None if handle is None else await self._enrolment(handle)
         for data_class, plaintext in subject.classes.items():
             mac = subject.idempotency[data_class]
@@ -167,7 +167,7 @@ class _Run:
             if seen[mac] or mac in self._taken:
                 reason = "taken-in-before"
             elif handle is None or enrolment is None:
-                reason = "patient-not-enrolled"
+                reason = unknown
             elif not enrolment.active:
                 reason = "enrolment-not-active"
             elif class_key is None:
@@ -178,6 +178,14 @@ class _Run:
             self._taken.add(mac)
             if not self._plan.dry_run:
                 await self._add(handle, class_key, plaintext, mac)
+
+    async def _resolve(self, subject: Subject) -> tuple[bytes | None, str]:
+        """The subject's handle, or why it has none."""
+        try:
+            handle = await self._client.resolve_subject(subject.identifier_macs)
+        except Refused as refusal:  # the identifiers point to two enrolments
+            return None, refusal.rule
+        return handle, "patient-not-enrolled"
 
     async def _enrolment(self, handle: bytes) -> EnrolmentRecord | None:
         if handle not in self._enrolments:

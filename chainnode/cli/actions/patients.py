@@ -4,6 +4,7 @@ The hospital's own record numbers never leave the machine that knows them: the n
 digests (MACs) by which intake recognises the patient, the chain a random handle.
 """
 
+import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from chainnode.ledger import keys
 from chainnode.ledger.payloads import AttestEnrolment, EnrolPatient, ProveEnrolment
 from chainnode.ledger.records import HOLDER_PATIENT, DepartmentRecord, EnrolmentRecord, HolderRecord
 from chainnode.ledger.transaction import ID_BYTES
-from chainnode.node.api import ChainInfo, NotFound, Outcome, SubmitResult
+from chainnode.node.api import ChainInfo, NotFound, Outcome, Refused, SubmitResult
 from chainnode.vault.keys import SigningKey
 from chainnode.vault.keystore import RegistrarKeys, StewardKeys
 from chainnode.vault.wallet import Wallet
@@ -42,7 +43,10 @@ async def departments_of(client: GatewayClient, member: int) -> list[str]:
 async def link(
     client: GatewayClient, handle: bytes, identifiers: Sequence[Identifier], departments: Sequence[str]
 ) -> None:
-    """Tell the node by which MACs each department's intake is to recognise the patient."""
+    """Tell the node by which MACs each department's intake is to recognise the patient.
+
+    Raises Refused("subject-linked") where one of the identifiers is another enrolment's.
+    """
     for macs in await _macs(client, identifiers, departments):
         await client.link_subject(macs, handle)
 
@@ -76,8 +80,11 @@ async def enrol(
         result = SubmitResult(earlier.transaction_id, Outcome.COMMITTED, earlier.height, OK)
     else:
         handle = os.urandom(ID_BYTES)
-        macs = [mac for of_one in await _macs(client, identifiers, chosen) for mac in of_one]
-        row = new_row(digest("subject-link", handle, *macs))
+        macs = await _macs(client, identifiers, chosen)
+        for of_one in macs:
+            if await client.resolve_subject(of_one) is not None:
+                raise Refused("subject-linked", "the identifiers belong to another enrolment already")
+        row = new_row(digest("subject-link", handle, *itertools.chain(*macs)))
         payload = EnrolPatient(info.member, handle, card.patient_key, card.class_keys, row.digest())
         result = await submit(client, payload, steward.signing, rows=[row])
     await link(client, handle, identifiers, chosen)

@@ -1,5 +1,6 @@
 """The decision and what follows: the receipt, the decrypted objects, the table."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from chainnode.ledger.payloads import RequestRelease
 from chainnode.ledger.records import OUTCOME_AUTHORISED, ReleaseRecord
 from chainnode.node.api import ReleasedObject, SubmitResult
 from chainnode.vault.keystore import ProjectKeys
+
+POLL_MS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,36 @@ async def release(client: GatewayClient, project: ProjectKeys, request_id: bytes
     assert record is not None, "an executed RequestRelease leaves a decision"
     # Another request may have been decided since: the receipt is that of the decision shown.
     return Decision(record, await client.receipt(request_id, record.height), result)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """At the requester: objects authorised, those with both parts here, those with ciphertext here."""
+
+    authorised: int
+    parts: int
+    objects: int
+
+    @property
+    def complete(self) -> bool:
+        return self.parts == self.objects == self.authorised
+
+
+async def wait_for_delivery(
+    client: GatewayClient,
+    request_id: bytes,
+    *,
+    wait_ms: int,
+    progress: Callable[[Delivery], None] = lambda _: None,
+) -> Delivery:
+    """What has arrived, as soon as it is everything or after `wait_ms`. Raises Refused."""
+    for _ in range(max(1, wait_ms // POLL_MS)):
+        found = Delivery(**await client.delivery(request_id))
+        progress(found)
+        if found.complete:
+            break
+        await asyncio.sleep(POLL_MS / 1_000)
+    return found
 
 
 async def fetch(

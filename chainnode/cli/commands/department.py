@@ -42,7 +42,9 @@ def add(
     head_file: Annotated[
         Path, typer.Option("--head-file", help="The head's key file: made, or used where it is there.")
     ],
-    head_passphrase_file: Annotated[Path, typer.Option("--head-passphrase-file")],
+    head_passphrase_file: Annotated[
+        Path, typer.Option("--head-passphrase-file", help="The head's passphrase.")
+    ],
     recovery_passphrase_file: RecoveryOption = None,
     kdf: KdfOption = Kdf.MODERATE,
     home: HomeOption = None,

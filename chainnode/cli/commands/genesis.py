@@ -49,13 +49,17 @@ def _show(file: GenesisFile, path: Path, *, json: bool) -> None:
 @app.command()
 def join(
     home: Annotated[Path, typer.Option("--home", help="The node's home folder.")],
-    network: Annotated[str, typer.Option("--network")],
+    network: Annotated[str, typer.Option("--network", help="Name of the network.")],
     id_: Annotated[str, typer.Option("--id", help="The hospital's id there.")],
-    name: Annotated[str, typer.Option("--name")],
+    name: Annotated[str, typer.Option("--name", help="The hospital's name.")],
     passphrase_file: PassphraseOption,
-    steward_file: Annotated[Path, typer.Option("--steward-file")],
-    steward_passphrase_file: Annotated[Path, typer.Option("--steward-passphrase-file")],
-    out: Annotated[Path | None, typer.Option("--out", help="[HOME/ID.join]", show_default=False)] = None,
+    steward_file: Annotated[Path, typer.Option("--steward-file", help="The steward's key file.")],
+    steward_passphrase_file: Annotated[
+        Path, typer.Option("--steward-passphrase-file", help="The steward's passphrase.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The request to write. [HOME/ID.join]", show_default=False)
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Write a member's join request anew, from the keys that `init` made."""
@@ -70,13 +74,17 @@ def join(
 @app.command()
 def build(
     requests: Annotated[list[Path], typer.Argument(help="Join requests of members, registrars, trustees.")],
-    network: Annotated[str, typer.Option("--network")],
+    network: Annotated[str, typer.Option("--network", help="Name of the network.")],
     out: Annotated[Path, typer.Option("--out", help="The genesis file to write.")] = Path(GENESIS_NAME),
     created_ms: Annotated[
         int | None, typer.Option("--created-ms", help="Founding time, Unix ms. [now]", show_default=False)
     ] = None,
-    trustee_threshold: Annotated[int, typer.Option("--trustee-threshold", min=0)] = 0,
-    trustee_faults: Annotated[int, typer.Option("--trustee-faults", min=0)] = 0,
+    trustee_threshold: Annotated[
+        int, typer.Option("--trustee-threshold", min=0, help="Trustees that must act together.")
+    ] = 0,
+    trustee_faults: Annotated[
+        int, typer.Option("--trustee-faults", min=0, help="Trustees that may be faulty.")
+    ] = 0,
     json: JsonOption = False,
 ) -> None:
     """Build the document out of join requests. Nobody has signed it yet.

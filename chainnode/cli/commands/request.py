@@ -56,9 +56,11 @@ def new(
     head_file: Annotated[Path, typer.Option("--head-file", help="The applying head's key file; it signs.")],
     passphrase_file: PassphraseOption,
     project_file: Annotated[Path, typer.Option("--project-file", help="The project's key file to make.")],
-    project_passphrase_file: Annotated[Path, typer.Option("--project-passphrase-file")],
+    project_passphrase_file: Annotated[
+        Path, typer.Option("--project-passphrase-file", help="The project's passphrase.")
+    ],
     project: Annotated[str, typer.Option("--project", help="The project's id: a-z, 0-9 and -.")],
-    title: Annotated[str, typer.Option("--title")],
+    title: Annotated[str, typer.Option("--title", help="Title, for people.")],
     purpose: Annotated[str, typer.Option("--purpose", help="DUO permission: " + ", ".join(PERMISSIONS))],
     expires: Annotated[str, typer.Option("--expires", help="90d, 2027-12-31, or a time.")],
     plan: Annotated[str, typer.Option("--plan", help="What is to be done with the data.")] = "",
@@ -66,7 +68,7 @@ def new(
         list[str] | None, typer.Option("--meets", help="DUO modifiers it meets: " + ", ".join(MODIFIERS))
     ] = None,
     disease: Annotated[str, typer.Option("--disease", help="The disease's code, with DS.")] = "",
-    for_profit: Annotated[bool, typer.Option("--for-profit")] = False,
+    for_profit: Annotated[bool, typer.Option("--for-profit", help="The purpose is commercial.")] = False,
     from_: Annotated[
         list[str] | None,
         typer.Option("--from", help="Member, or member/department, whose objects are asked for."),
@@ -233,7 +235,8 @@ def release(
     project_file: ProjectOption,
     passphrase_file: PassphraseOption,
     receipt: Annotated[
-        Path | None, typer.Option("--receipt", help="[REQUEST-HEIGHT.receipt]", show_default=False)
+        Path | None,
+        typer.Option("--receipt", help="The receipt to write. [REQUEST-HEIGHT.receipt]", show_default=False),
     ] = None,
     home: HomeOption = None,
     socket: SocketOption = None,
@@ -268,6 +271,9 @@ def fetch(
     project_file: ProjectOption,
     passphrase_file: PassphraseOption,
     workspace: Annotated[Path, typer.Option("--workspace", help="The project's folder for the data.")],
+    wait: Annotated[
+        int, typer.Option("--wait", min=0, help="Wait so long for what is still under way (s).")
+    ] = 30,
     smallest_cell: Annotated[int, typer.Option("--smallest-cell", min=1, help="Hide counts below it.")] = 5,
     home: HomeOption = None,
     socket: SocketOption = None,
@@ -282,6 +288,8 @@ def fetch(
 
         async def action(client: GatewayClient) -> releases.Fetched:
             request_id = await requests.resolve_request(client, request)
+            due = await releases.wait_for_delivery(client, request_id, wait_ms=wait * 1_000)
+            bar.update(task, total=due.authorised)
             return await releases.fetch(
                 client,
                 keys,

@@ -8,8 +8,8 @@ import typer
 
 from chainnode.cli.errors import CLI_OPTIMISED
 from chainnode.cli.options import HOME_VARIABLE
-from chainnode.node import daemon
 from chainnode.node.config import load_config
+from chainnode.node.daemon import run as run_node
 from genesis.errors import OperatorError
 
 app = typer.Typer(add_completion=False)
@@ -27,4 +27,4 @@ def run(
             unchanged="nothing was started",
             next_step=f"chainnode run --home {home}, without -O and without PYTHONOPTIMIZE",
         )
-    daemon.run(load_config(home))
+    run_node(load_config(home))

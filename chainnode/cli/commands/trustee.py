@@ -28,9 +28,9 @@ def trustee() -> None:
 @app.command()
 def new(
     file: Annotated[Path, typer.Argument(help="The key file to make.")],
-    network: Annotated[str, typer.Option("--network")],
-    id_: Annotated[str, typer.Option("--id")],
-    name: Annotated[str, typer.Option("--name")],
+    network: Annotated[str, typer.Option("--network", help="Name of the network.")],
+    id_: Annotated[str, typer.Option("--id", help="The trustee's id there.")],
+    name: Annotated[str, typer.Option("--name", help="The trustee's name.")],
     operator: Annotated[str, typer.Option("--operator", help="Who runs it: a member's id or another's.")],
     passphrase_file: PassphraseOption,
     recovery_passphrase_file: RecoveryOption = None,

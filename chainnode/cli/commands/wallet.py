@@ -53,7 +53,9 @@ def card(
     genesis: Annotated[Path, typer.Option("--genesis", help="The network's genesis file.")],
     member: Annotated[str, typer.Option("--member", help="The hospital's id that is to enrol the patient.")],
     passphrase_file: PassphraseOption,
-    out: Annotated[Path | None, typer.Option("--out", help="[FILE.card.json]", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The card to write. [beside the wallet]", show_default=False)
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Write the enrolment card for one hospital: public keys, the same for no other hospital."""

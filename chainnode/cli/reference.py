@@ -1,0 +1,165 @@
+"""Make docs/reference.md: python -m chainnode.cli.reference
+
+Commands and options come from the commands themselves, configuration keys from the schema, codes and
+rules from where they are defined: what is not there cannot be documented, and nothing is forgotten.
+"""
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+
+from chainnode.cli.main import ENTRIES, EXIT_INTERRUPTED, app
+from chainnode.gateway.errors import GATEWAY_RULES
+from chainnode.gateway.roles import CALLS, SUBMITS
+from chainnode.ledger.rules import FORM_RULES, STATE_RULES, VERDICT_RULES, VERIFICATION_RULES
+from chainnode.node.config import CONFIG_NAME, KEYS
+from chainnode.pool.errors import RULES as POOL_RULES
+from genesis.errors import ERROR_CODES, EXIT_MEANINGS
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference.md"
+PACKAGES = ("genesis", "chainnode")
+
+
+def load_codes() -> None:
+    """Import every module that defines an error code."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if "= define(" in path.read_text(encoding="utf-8"):
+                import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+
+
+def _row(*cells: object) -> str:
+    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _table(columns: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> Iterator[str]:
+    yield _row(*columns)
+    yield _row(*["---"] * len(columns))
+    for row in rows:
+        yield _row(*row)
+
+
+def _option(parameter: Any, context: Any) -> tuple[str, str, str]:
+    names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
+    if parameter.param_type_name == "argument":
+        names = f"`{(parameter.metavar or parameter.name).upper().rstrip('_')}`"
+    default = parameter.get_default(context, call=False)
+    if parameter.required:
+        shown = "required"
+    elif default is None or default is False or default in ("", []):
+        shown = ""
+    else:
+        shown = f"`{getattr(default, 'value', default)}`"
+    return names, parameter.help or "", shown
+
+
+def _command(command: Any, parent: Any, level: str) -> Iterator[str]:
+    context = command.context_class(command, info_name=command.name, parent=parent)
+    yield f"{level} {context.command_path}"
+    yield ""
+    yield " ".join((command.help or "").split())
+    yield ""
+    parameters = [one for one in command.get_params(context) if one.name != "help"]
+    if parameters:
+        yield from _table(("option", "meaning", "default"), (_option(one, context) for one in parameters))
+        yield ""
+    for child in getattr(command, "commands", {}).values():
+        yield from _command(child, context, level + "#")
+
+
+def _commands() -> Iterator[str]:
+    root: Any = get_command(app)
+    context = root.context_class(root, info_name="chainnode")
+    for name in ENTRIES:
+        yield from _command(root.load(name), context, "###")
+
+
+def _rules(title: str, rules: dict[str, str]) -> Iterator[str]:
+    yield f"### {title}"
+    yield ""
+    yield from _table(("rule", "meaning"), ((f"`{rule}`", text) for rule, text in rules.items()))
+    yield ""
+
+
+def _config() -> Iterator[str]:
+    for key in KEYS:
+        default = "required" if key.required else ("" if key.default is None else f"`{key.default!r}`")
+        yield _row(f"`{key.name}`", key.meaning, default)
+
+
+def _roles() -> Iterator[tuple[object, ...]]:
+    for call, roles in CALLS.items():
+        yield f"`{call}`", ", ".join(sorted(role.value for role in roles))
+
+
+def _submits() -> Iterator[tuple[object, ...]]:
+    for role, kinds in SUBMITS.items():
+        tags = sorted(str(kind.__struct_config__.tag) for kind in kinds)  # type: ignore[attr-defined]
+        yield role.value, ", ".join(tags) or "none"
+
+
+def reference() -> str:
+    """The whole document."""
+    load_codes()
+    exits = ((code, meaning) for code, meaning in {**EXIT_MEANINGS, EXIT_INTERRUPTED: "interrupted"}.items())
+    codes = ((f"`{one.code}`", one.meaning, one.exit_code) for _, one in sorted(ERROR_CODES.items()))
+    lines = [
+        "# Reference",
+        "",
+        "Made by `python -m chainnode.cli.reference`. Do not edit.",
+        "",
+        "## Commands",
+        "",
+        *_commands(),
+        "## Exit codes",
+        "",
+        *_table(("code", "meaning"), exits),
+        "",
+        "## Errors",
+        "",
+        "An error has three parts: what failed, what stayed unchanged, what to do next. With `--json` they",
+        'stand in `{"error": {"code", "what", "unchanged", "next", "exit_code"}}` on stderr.',
+        "",
+        *_table(("code", "meaning", "exit code"), codes),
+        "",
+        "## Rules",
+        "",
+        "Where a rule refuses, its name stands in the place of the code; the exit code is 5.",
+        "",
+        *_rules("Form, looked at by everybody", FORM_RULES),
+        *_rules("State, looked at when a block is executed", STATE_RULES),
+        *_rules("Verdicts on an object", VERDICT_RULES),
+        *_rules("Verification of receipts and statements", VERIFICATION_RULES),
+        *_rules("Objects", POOL_RULES),
+        *_rules("Calls of local users", GATEWAY_RULES),
+        f"## Configuration: {CONFIG_NAME}",
+        "",
+        "Relative paths are relative to the file's folder.",
+        "",
+        _row("key", "meaning", "default"),
+        _row("---", "---", "---"),
+        *_config(),
+        "",
+        "## Roles of the sockets",
+        "",
+        *_table(("call", "roles"), _roles()),
+        "",
+        *_table(("role", "transactions that it may submit"), _submits()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Write the file."""
+    REFERENCE.parent.mkdir(exist_ok=True)
+    REFERENCE.write_text(reference(), encoding="utf-8")
+    sys.stdout.write(f"{REFERENCE}\n")
+
+
+if __name__ == "__main__":
+    main()
