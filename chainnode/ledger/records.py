@@ -9,8 +9,9 @@ from msgspec import Struct
 from chainnode.ledger.payloads import ClassKey, Purpose, UsePolicy
 from consensus.types import Digest
 
-RECORD_BYTES = 1_048_576
-"""No record is longer: a request of 1,000 objects and its verdicts stay far below."""
+RECORD_BYTES = 16 * 1024 * 1024
+"""No record is longer: a decision on 1,000 objects of as many patients, each with as many consents and
+revocations as the chain keeps, has 2 MB."""
 
 OUTCOME_AUTHORISED = "AUTHORISED"
 OUTCOME_REFUSED = "REFUSED"
@@ -113,7 +114,16 @@ class BatchRecord(Record, frozen=True):
     time_ms: int
 
 
+class Provider(Record, frozen=True):
+    """A department that provides something, hence whose steward and head are asked."""
+
+    member: int
+    department: str
+
+
 class RequestRecord(Record, frozen=True):
+    """`handles` and `providers`: whose signatures it takes, in the order of the objects."""
+
     member: int
     department: str
     project: str
@@ -123,6 +133,8 @@ class RequestRecord(Record, frozen=True):
     objects: tuple[bytes, ...]
     expires_ms: int
     text_row: bytes
+    handles: tuple[bytes, ...]
+    providers: tuple[Provider, ...]
     applied: Source
     withdrawn: Source = Source()
 

@@ -18,7 +18,7 @@ from chainnode.ledger.records import (
     HOLDER_PATIENT,
     HOLDER_PROJECT,
     GrantRecord,
-    ObjectIndex,
+    Provider,
     RequestRecord,
 )
 from chainnode.ledger.rules import RefusedError
@@ -33,6 +33,22 @@ def require_request(call: Transition[P], request_id: bytes) -> RequestRecord:
     return record
 
 
+def _concerned(call: Transition[Apply]) -> tuple[tuple[bytes, ...], tuple[Provider, ...]]:
+    """The patients and departments whose objects are asked for. Raises RefusedError("unknown-object")."""
+    handles: dict[bytes, None] = {}
+    batches: dict[bytes, Provider] = {}
+    for object_id in call.payload.objects:
+        found = view.object_index(call.state, object_id)
+        if found is None:
+            raise RefusedError("unknown-object", f"object {object_id.hex()}")
+        handles[view.pointer(found).handle] = None
+        if found.batch_root not in batches:
+            batch = view.batch(call.state, found.batch_root)
+            assert batch is not None, "an indexed object has its batch"
+            batches[found.batch_root] = Provider(batch.member, batch.department)
+    return tuple(handles), tuple(dict.fromkeys(batches.values()))
+
+
 def apply(call: Transition[Apply]) -> None:
     payload = call.payload
     department = require_department(call, payload.member, payload.department)
@@ -42,9 +58,7 @@ def apply(call: Transition[Apply]) -> None:
         raise RefusedError("duplicate-id", "the request id is taken")
     if payload.expires_ms <= call.context.time_ms:
         raise RefusedError("expiry-passed", f"block time is {call.context.time_ms}")
-    for object_id in payload.objects:
-        if call.state.index(keys.object_index(object_id)) is None:
-            raise RefusedError("unknown-object", f"object {object_id.hex()}")
+    handles, providers = _concerned(call)
     call.claim_key(payload.project_key, HOLDER_PROJECT, payload.member, payload.request_id)
     record = RequestRecord(
         member=payload.member,
@@ -56,6 +70,8 @@ def apply(call: Transition[Apply]) -> None:
         objects=payload.objects,
         expires_ms=payload.expires_ms,
         text_row=payload.text_row,
+        handles=handles,
+        providers=providers,
         applied=call.source,
     )
     call.put(key, record)
@@ -77,9 +93,20 @@ def _require_granter(call: Transition[Grant]) -> None:
         call.require_signer(department.head_key, "the head of the department")
 
 
-def _speaks_for(call: Transition[Grant], found: ObjectIndex) -> bool:
-    """Whether the signer's role, proven before, covers the object."""
+def _is_asked(payload: Grant, request: RequestRecord) -> bool:
+    """Whether the request asks for anything that the signer may speak for."""
+    if payload.role == ROLE_PATIENT:
+        return payload.handle in request.handles
+    if payload.role == ROLE_HEAD:
+        return Provider(payload.member, payload.department) in request.providers
+    return any(one.member == payload.member for one in request.providers)
+
+
+def _speaks_for(call: Transition[Grant], object_id: bytes) -> bool:
+    """Whether the signer's role, proven before, covers an object of the request."""
     payload = call.payload
+    found = view.object_index(call.state, object_id)
+    assert found is not None, "a request names anchored objects"
     if payload.role == ROLE_PATIENT:
         return view.pointer(found).handle == payload.handle
     batch = view.batch(call.state, found.batch_root)
@@ -94,21 +121,14 @@ def grant(call: Transition[Grant]) -> None:
     payload = call.payload
     request = require_request(call, payload.request_id)
     _require_granter(call)
+    if not _is_asked(payload, request):
+        raise RefusedError("not-of-signer", "the request asks for nothing of this signer's")
     asked = frozenset(request.objects)
     for object_id in payload.objects:
         if object_id not in asked:
             raise RefusedError("not-in-request", f"object {object_id.hex()}")
-    # "All that I may speak for" has to be something.
-    spoken_for = False
-    for object_id in payload.objects or request.objects:
-        found = view.object_index(call.state, object_id)
-        assert found is not None, "a request names anchored objects"
-        covered = _speaks_for(call, found)
-        if payload.objects and not covered:
+        if not _speaks_for(call, object_id):
             raise RefusedError("not-of-signer", f"object {object_id.hex()}")
-        spoken_for = spoken_for or covered
-    if not spoken_for:
-        raise RefusedError("not-of-signer", "the request asks for nothing of this signer's")
     key = keys.grant(
         payload.request_id,
         payload.role,

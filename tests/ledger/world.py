@@ -120,7 +120,7 @@ class Chain:
         self.rows: dict[bytes, Row] = {}
         self.transactions: dict[bytes, tuple[SignedTransaction, int]] = {}
         self.state = State(self.backend.get)
-        self._write(self.state.update(genesis_state(self.founding), {}))
+        self.write(self.state.update(genesis_state(self.founding), {}))
         genesis = genesis_header(
             chain_id=self.chain_id,
             time_ms=GENESIS_MS,
@@ -130,7 +130,8 @@ class Chain:
         self.headers = [genesis]
         self._nonces = 0
 
-    def _write(self, puts: dict[bytes, bytes | None]) -> None:
+    def write(self, puts: dict[bytes, bytes | None]) -> None:
+        """Put raw entries into the backend."""
         for name, value in puts.items():
             if value is None:
                 self.backend.pop(name, None)
@@ -183,7 +184,7 @@ class Chain:
         execution = execute(context, [transactions], self.rows.get, self.state, self.included)
         for transaction in transactions:
             self.transactions.setdefault(transaction.id(), (transaction, context.height))
-        self._write(execution.puts)
+        self.write(execution.puts)
         body = BatchBody(0, context.height, context.height + 10, tuple(transactions))
         proposed = self.now_ms if time_ms is None else time_ms
         decided = Decided(context.height, 0, 0, proposed, (batch_ref(body, encode(body)),))

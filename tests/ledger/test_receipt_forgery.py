@@ -1,0 +1,203 @@
+"""Even validators who collude, all of them, cannot make a receipt that lacks a signature.
+
+The forger here writes into the state as it likes and has every validator sign the header.
+"""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec import structs
+
+from chainnode.ledger import keys, view
+from chainnode.ledger import receipt as receipt_module
+from chainnode.ledger.evidence import VerificationError, examine
+from chainnode.ledger.payloads import AttestEnrolment, Grant, Payload
+from chainnode.ledger.records import (
+    GrantRecord,
+    MemberRecord,
+    ObjectVerdict,
+    Record,
+    ReleaseRecord,
+    Source,
+)
+from chainnode.ledger.transaction import SignedTransaction, TransactionBody
+from consensus.codec import encode
+from tests.ledger.receipts import receipt, rule, signed_scene
+from tests.ledger.scene import PROVIDER, Scene
+from tests.ledger.world import Actor, id16
+
+
+@pytest.fixture
+def forger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forger's node does not check its own decisions before it makes a receipt of them."""
+
+    def careless(*arguments: object, **named: object) -> None:
+        try:
+            examine(*arguments, **named)  # type: ignore[arg-type]
+        except VerificationError:
+            return
+
+    monkeypatch.setattr(receipt_module, "examine", careless)
+
+
+def overwrite(scene: Scene, *changes: tuple[bytes, Record]) -> None:
+    entries: dict[bytes, bytes | None] = {key: encode(record) for key, record in changes}
+    scene.chain.write(scene.chain.state.update(entries, {}))
+
+
+def plant(scene: Scene, signer: bytes, payload: Payload, sign: Callable[[bytes], bytes]) -> Source:
+    """A transaction in the chain's store that says `signer` said `payload`."""
+    body = encode(TransactionBody(1, scene.chain.chain_id, 100, id16("planted"), signer, payload))
+    planted = SignedTransaction(body, sign(body))
+    scene.chain.transactions[planted.id()] = (planted, 1)
+    return Source(planted.id(), 1)
+
+
+def without_ada() -> tuple[Scene, bytes, bytes]:
+    """All have signed but Ada; her grant's name in the state."""
+    scene, request = signed_scene()
+    key = keys.grant(request, "patient", handle=scene.handle("ada"))
+    scene.chain.write(scene.chain.state.update({key: None}, {}))
+    return scene, request, key
+
+
+def forged_grant(scene: Scene, source: Source, signer: bytes) -> GrantRecord:
+    return GrantRecord("permit", (), b"", signer, source)
+
+
+def test_a_grant_that_nobody_signed_does_not_verify(forger: None) -> None:
+    scene, request, key = without_ada()
+    ada = scene.patients["ada"].public
+    source = plant(scene, ada, scene.patient_grant(request, "ada"), lambda _: bytes(64))
+    overwrite(scene, (key, forged_grant(scene, source, ada)))
+    assert scene.release(request).verdicts[0].rule == ""
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def test_a_grant_signed_by_another_key_does_not_verify(forger: None) -> None:
+    scene, request, key = without_ada()
+    mallory = Actor("mallory")
+    source = plant(scene, mallory.public, scene.patient_grant(request, "ada"), mallory.sign)
+    overwrite(scene, (key, forged_grant(scene, source, mallory.public)))
+    scene.release(request)
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def test_a_grant_for_another_request_does_not_count_here(forger: None) -> None:
+    scene, request, key = without_ada()
+    other = scene.apply("a1", name="p2")
+    scene.grant_patient(other, "ada")
+    record = view.grant(scene.chain.state, other, "patient", handle=scene.handle("ada"))
+    assert record is not None
+    overwrite(scene, (key, record))
+    assert scene.release(request).verdicts[0].rule == ""
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def test_a_denial_cannot_be_turned_into_a_permit(forger: None) -> None:
+    scene, request = signed_scene()
+    scene.grant_patient(request, "ada", "deny")
+    key = keys.grant(request, "patient", handle=scene.handle("ada"))
+    record = view.grant(scene.chain.state, request, "patient", handle=scene.handle("ada"))
+    assert record is not None
+    overwrite(scene, (key, structs.replace(record, decision="permit")))
+    scene.release(request)
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def change_release(scene: Scene, request: bytes, change: Callable[[ReleaseRecord], ReleaseRecord]) -> bytes:
+    """Let a block decide, but write another decision into its state and header."""
+    record = scene.release(request)
+    overwrite(scene, (keys.release(request), change(record)))
+    chain = scene.chain
+    chain.headers[-1] = structs.replace(chain.headers[-1], state_root=chain.state.root)
+    return receipt(scene, request)
+
+
+def test_a_decision_that_does_not_follow_from_the_facts_differs(forger: None) -> None:
+    scene, request, _ = without_ada()
+
+    def authorise(record: ReleaseRecord) -> ReleaseRecord:
+        assert record.verdicts[0].rule == "patient-not-signed"
+        all_free = tuple(ObjectVerdict(one.object_id, "", "live") for one in record.verdicts)
+        return structs.replace(record, verdicts=all_free)
+
+    assert rule(scene, change_release(scene, request, authorise)) == "verdict-differs"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: structs.replace(record, rests_on=record.rests_on[:-1]),
+        lambda record: structs.replace(record, providers=(0, 1)),
+        lambda record: structs.replace(record, evaluator_version=2),
+        lambda record: structs.replace(record, height=record.height - 1),
+        lambda record: structs.replace(record, time_ms=record.time_ms + 1),
+        lambda record: structs.replace(record, last_authorised_height=1),
+    ],
+)
+def test_no_field_of_a_decision_is_taken_on_trust(
+    forger: None, change: Callable[[ReleaseRecord], ReleaseRecord]
+) -> None:
+    scene, request = signed_scene()
+    assert rule(scene, change_release(scene, request, change)) == "verdict-differs"
+
+
+def test_a_hospitals_own_registrar_makes_no_patient(forger: None) -> None:
+    scene, request = signed_scene()
+    handle, inside = scene.handle("ada"), scene.chain.registrars[1]
+    signing = plant_attestation(scene, handle, inside)
+    record = view.patient(scene.chain.state, handle)
+    assert record is not None
+    overwrite(scene, (keys.patient(handle), structs.replace(record, registrar="inside", attested=signing)))
+    scene.release(request)
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def plant_attestation(scene: Scene, handle: bytes, registrar: Actor) -> Source:
+    submission = scene.chain.submission(registrar, AttestEnrolment(handle))
+    scene.chain.transactions[submission.transaction.id()] = (submission.transaction, 1)
+    return Source(submission.transaction.id(), 1)
+
+
+def test_a_patients_key_cannot_be_exchanged(forger: None) -> None:
+    scene, request, key = without_ada()
+    handle, mallory = scene.handle("ada"), Actor("mallory")
+    record = view.patient(scene.chain.state, handle)
+    assert record is not None
+    submission = scene.chain.submission(mallory, scene.patient_grant(request, "ada"))
+    scene.chain.transactions[submission.transaction.id()] = (submission.transaction, 1)
+    source = Source(submission.transaction.id(), 1)
+    overwrite(
+        scene,
+        (keys.patient(handle), structs.replace(record, patient_key=mallory.public)),
+        (key, forged_grant(scene, source, mallory.public)),
+    )
+    scene.release(request)
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def test_a_stewards_key_that_genesis_does_not_give_is_refused(forger: None) -> None:
+    scene, request = signed_scene()
+    mallory = Actor("mallory")
+    member = view.member(scene.chain.state, PROVIDER)
+    assert member is not None
+    forged: MemberRecord = structs.replace(member, name="Another name")
+    overwrite(scene, (keys.member(PROVIDER), forged))
+    scene.release(request)
+    assert rule(scene, receipt(scene, request)) == "bad-proof"
+    overwrite(scene, (keys.member(PROVIDER), structs.replace(member, steward_key=mallory.public)))
+    scene.release(request)
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def test_a_stewards_word_under_another_role_does_not_count(forger: None) -> None:
+    scene, request = signed_scene()
+    said = Grant(request, "head", b"", PROVIDER, "cardiology", "permit", (), b"")
+    submission = scene.chain.submission(scene.steward, said)
+    scene.chain.transactions[submission.transaction.id()] = (submission.transaction, 1)
+    source = Source(submission.transaction.id(), 1)
+    key = keys.grant(request, "head", number=PROVIDER, slug="cardiology")
+    overwrite(scene, (key, forged_grant(scene, source, scene.steward.public)))
+    scene.release(request)
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
