@@ -62,7 +62,7 @@ def parse_bundle(data: bytes, limits: Limits) -> list[bytes]:
     """
     _check_size(data, limits)
     data = data.removeprefix(_BOM)
-    _check_shape(data, limits)
+    complete = _check_shape(data, limits)
     try:
         frame = msgspec.json.decode(data, type=_Frame)
     except msgspec.ValidationError as error:
@@ -72,7 +72,7 @@ def parse_bundle(data: bytes, limits: Limits) -> list[bytes]:
             "export the patients as FHIR R4 transaction bundles, one JSON file each",
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _syntax_error(error) from error
+        raise _syntax_error(complete) from error
     if frame.resourceType != "Bundle":
         raise BundleError(
             errors.NOT_FHIR,
@@ -103,8 +103,11 @@ def _check_size(data: bytes, limits: Limits) -> None:
         )
 
 
-def _check_shape(data: bytes, limits: Limits) -> None:
-    """Depth and string length without decoding: the decoder's own limit is the interpreter's stack."""
+def _check_shape(data: bytes, limits: Limits) -> bool:
+    """Depth and string length without decoding: the decoder's own limit is the interpreter's stack.
+
+    Returns whether every object, list and string that begins also ends.
+    """
     if b"\\" in data:
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     if _has_long_run(data, limits.string_bytes):
@@ -125,6 +128,7 @@ def _check_shape(data: bytes, limits: Limits) -> None:
                 f"the bundle is nested deeper than {limits.depth} levels",
                 "export as FHIR R4: no R4 resource needs such a depth",
             )
+    return bool(data.strip()) and depth <= 0 and b'"' not in structure
 
 
 def _has_long_run(data: bytes, limit: int) -> bool:
@@ -140,8 +144,8 @@ def _has_long_run(data: bytes, limit: int) -> bool:
     return False
 
 
-def _syntax_error(error: Exception) -> BundleError:
-    if "truncated" in str(error):
+def _syntax_error(complete: bool) -> BundleError:
+    if not complete:
         return BundleError(
             errors.TRUNCATED,
             "the bundle ends in the middle",

@@ -40,14 +40,17 @@ def is_snomed(code: str) -> bool:
 
 
 def is_loinc(code: str) -> bool:
-    """A term, answer (LA) or part (LP): digits, a hyphen and the mod-10 check digit."""
+    """A term, answer (LA) or part (LP): digits, a hyphen and the mod-10 check digit.
+
+    A letter counts as its distance from "0" in ASCII, as in the codes that Regenstrief gave out.
+    """
     if not _LOINC_FORM.fullmatch(code) or code in _LOINC_OF_IDENTITY:
         return False
-    digits, check = code.removeprefix("LA").removeprefix("LP").split("-")
+    body, check = code.split("-")
     total = 0
-    for position, digit in enumerate(reversed(digits)):
-        doubled = int(digit) * (2 - position % 2)
-        total += doubled - 9 if doubled > 9 else doubled
+    for position, character in enumerate(reversed(body)):
+        value = ord(character) - ord("0")
+        total += value if position % 2 else sum(divmod(2 * value, 10))
     return -total % 10 == int(check)
 
 
