@@ -68,6 +68,7 @@ class HostThread:
         self._started: asyncio.Future[list[str]] = loop.create_future()
         self._ended = asyncio.Event()
         self._stop: Callable[[], None] | None = None
+        self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"net-{config.member}", daemon=True)
 
     async def start(self) -> list[str]:
@@ -87,6 +88,7 @@ class HostThread:
             ended.cancel()
 
     async def stop(self) -> None:
+        self._stopping = True  # for a host that has not come so far as to set _stop
         # It may have ended of itself; then there is nothing to stop.
         with contextlib.suppress(trio.RunFinishedError):
             if self._stop is not None:
@@ -107,6 +109,8 @@ class HostThread:
         token = trio.lowlevel.current_trio_token()
         with trio.CancelScope() as scope:
             self._stop = lambda: token.run_sync_soon(scope.cancel)
+            if self._stopping:
+                return
             await self._host.run(
                 lambda addresses: self.bridge.call(lambda: self._started.set_result(addresses))
             )

@@ -23,7 +23,7 @@ from chainnode.net.port import Channel, CloseReason, Peer, PeerId, Tap, Transpor
 log = structlog.get_logger(__name__)
 
 _MAX_BACKLOG = 256
-_MAX_NOTED_HOSTS = 256
+_MAX_NOTED = 256
 
 
 class Bridge(Protocol):
@@ -100,8 +100,7 @@ class Host:
             await trio.aclose_forcefully(stream)
             return
         self._pending[host] += 1
-        fault = await self._serve(stream, None, address, lambda: self._settled(host))
-        self._note(f"from {host}", fault, address)
+        await self._serve(stream, None, address, lambda: self._settled(host))
 
     def _settled(self, host: str) -> None:
         self._pending[host] -= 1
@@ -117,31 +116,31 @@ class Host:
                 await self._gone[number].wait()
                 continue
             began = trio.current_time()
-            fault = await self._dial(number, peer.address)
-            self._note(f"to member {number}", fault, join_address(peer.address))
+            await self._dial(number, peer.address)
             if (trio.current_time() - began) * 1_000 > limits.silent_after_ms:
                 pauses = pauses_s(limits, random)
             await trio.sleep(next(pauses))
 
-    async def _dial(self, number: PeerId, target: tuple[str, int]) -> LinkFault:
+    async def _dial(self, number: PeerId, target: tuple[str, int]) -> None:
+        address = join_address(target)
         try:
             with trio.fail_after(self._config.limits.handshake_timeout_ms / 1_000):
                 stream = await trio.open_tcp_stream(*target)
         except (OSError, trio.TooSlowError) as error:
-            self._bridge.failed(number, CloseReason.UNREACHABLE)
-            return LinkFault(CloseReason.UNREACHABLE, str(error) or "no answer in time")
-        return await self._serve(stream, number, join_address(target), lambda: None)
+            fault = LinkFault(CloseReason.UNREACHABLE, str(error) or "no answer in time")
+            self._no_link(number, address, fault)
+        else:
+            await self._serve(stream, number, address, lambda: None)
 
     async def _serve(
         self, stream: trio.SocketStream, peer: PeerId | None, address: str, settled: Callable[[], None]
-    ) -> LinkFault:
+    ) -> None:
         """Carry one connection from its first byte to its end; `peer` None: it came in.
 
         `settled` is called once it is a link, or over before that.
         """
         tcp = TcpStream(stream)
         connection = Connection(self._config, self._upgrader, tcp, peer)
-        fault = LinkFault(CloseReason.FAULT)
         try:
             async with trio.open_nursery() as nursery:
                 try:
@@ -150,15 +149,12 @@ class Host:
                         link = self._admit(connection, ends, address)
                     finally:
                         settled()
-                    fault = await self._run(link, connection)
-                except LinkFault as refused:
-                    fault = refused
-                    if connection.peer is not None:
-                        self._bridge.failed(connection.peer, fault.reason)
+                    await self._run(link, connection)
+                except LinkFault as fault:
+                    self._no_link(connection.peer, address, fault)
                 nursery.cancel_scope.cancel()
         finally:
             await tcp.close()
-        return fault
 
     def _admit(self, connection: Connection, ends: tuple[ChannelEnd, ...], address: str) -> Link:
         """Make it the peer's link. Raises LinkFault where another one stays."""
@@ -175,18 +171,18 @@ class Host:
         share = LinkShare(peer, dialled_by, address, self._config.limits, unix_ms(), self.wake)
         link = Link(share, ends, self._config.limits, self._bridge.notify, self._tap)
         self._links[peer] = link
-        self._noted.pop(f"to member {peer}", None)
+        self._noted.pop(f"member {peer}", None)
         self._bridge.link_up(share)
+        log.info("link up", peer=peer, address=address, dialled_by=dialled_by)
         return link
 
-    async def _run(self, link: Link, connection: Connection) -> LinkFault:
+    async def _run(self, link: Link, connection: Connection) -> None:
         fault = LinkFault(CloseReason.STOPPING)
         try:
             ended = await link.run()
             fault = connection.guard_fault or ended
         finally:  # when the host is cancelled too
             self._drop(link, fault)
-        return fault
 
     def _drop(self, link: Link, fault: LinkFault) -> None:
         """Take the link out of the table, once, and end it."""
@@ -196,16 +192,20 @@ class Host:
             del self._links[peer]
             self._bridge.link_down(link.share, fault.reason)
             self._gone[peer].set()
+            log.info("link down", peer=peer, reason=str(fault.reason), detail=fault.detail)
 
-    def _note(self, where: str, fault: LinkFault, address: str) -> None:
-        """Log a connection's end; the same again and again from one place is no news."""
-        if self._noted.get(where) is not fault.reason:
-            if len(self._noted) >= _MAX_NOTED_HOSTS:
-                self._noted.clear()
-            self._noted[where] = fault.reason
-            log.warning(
-                "connection over", where=where, address=address, reason=str(fault.reason), detail=fault.detail
-            )
+    def _no_link(self, peer: PeerId | None, address: str, fault: LinkFault) -> None:
+        """Report an attempt that failed, dialled or not; the same again and again is no news."""
+        if peer is not None:
+            self._bridge.failed(peer, fault.reason)
+        whom = f"member {peer}" if peer is not None else address.rpartition(":")[0]
+        if self._noted.get(whom) is fault.reason:
+            return
+        if len(self._noted) >= _MAX_NOTED:
+            self._noted.clear()
+        self._noted[whom] = fault.reason
+        say = log.info if fault.reason is CloseReason.UNREACHABLE else log.warning
+        say("no link", whom=whom, address=address, reason=str(fault.reason), detail=fault.detail)
 
 
 def join_address(address: tuple[str, int] | tuple[str, int, int, int]) -> str:

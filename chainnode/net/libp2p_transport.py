@@ -110,11 +110,12 @@ class Libp2pTransport:
     def _drain(self) -> None:
         """In the loop: take over what the trio side reports, wake who waits for it."""
         assert self._thread is not None
-        changes = self._thread.bridge.changes
-        while changes:
-            share, reason = changes.popleft()
+        bridge = self._thread.bridge
+        while bridge.changes:
+            share, reason = bridge.changes.popleft()
             if reason is None:
                 self._links[share.peer] = share
+                bridge.failures.pop(share.peer, None)
                 self._tallies[share.peer].since_ms = share.since_ms
                 self._reception.link_up(share)
             else:

@@ -1,3 +1,14 @@
+from collections.abc import Iterator
+
 import pytest
+import structlog
 
 pytest.register_assert_rewrite("tests.net.transport_contract")
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _quiet() -> Iterator[None]:
+    """Threads log between tests, where nothing captures it."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    yield
+    structlog.reset_defaults()

@@ -1,4 +1,4 @@
-"""A transport in a process of its own that sends every frame back. Argument: module, member, listen, peers."""
+"""A transport in a process of its own that sends every frame back. JSON: module, member, listen, peers."""
 
 import asyncio
 import importlib
@@ -8,8 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from chainnode.net.port import Inbound, Peer, Transport  # noqa: E402
-from tests.net.transport_contract import config  # noqa: E402
+from chainnode.net.port import Inbound, Peer, Transport
+from tests.net.transport_contract import config
 
 
 async def main(module: str, member: int, listen: list, peers: dict) -> None:
@@ -23,7 +23,9 @@ async def main(module: str, member: int, listen: list, peers: dict) -> None:
     )
     loaded = importlib.import_module(module)
     transport: Transport = next(
-        value for name, value in vars(loaded).items() if name.endswith("Transport") and hasattr(value, "try_send")
+        value
+        for name, value in vars(loaded).items()
+        if name.endswith("Transport") and hasattr(value, "try_send")
     )(made)
     await transport.start()
     host, _, port = transport.listen_addresses()[0].rpartition(":")

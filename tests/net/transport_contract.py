@@ -65,7 +65,7 @@ def config(member: int, peers: dict[int, Peer], **changes: object) -> TransportC
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that nobody reports; fails by a hang, not by a clock."""
     async with asyncio.timeout(HANG_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
@@ -110,7 +110,9 @@ class Net:
         addresses: dict[int, tuple[str, int]] = {}
         made: list[Transport] = []
         for member in reversed(range(size)):
-            peers = {other: Peer(key(other), addresses.get(other)) for other in range(size) if other != member}
+            peers = {
+                other: Peer(key(other), addresses.get(other)) for other in range(size) if other != member
+            }
             transport = await self.start(config(member, peers, **changes))
             addresses[member] = address(transport)
             made.insert(0, transport)
