@@ -1,0 +1,86 @@
+"""Steps 1 and 2: the ceremony, and four daemons."""
+
+import asyncio
+import subprocess
+import sys
+
+from chainnode.vault.keystore import RegistrarKeys, StewardKeys
+from genesis.document import GenesisFile, parse_file
+from tests.demo.world import World
+from tests.localnet.consortium import (
+    PASSPHRASE,
+    Consortium,
+    build_genesis,
+    create_members,
+    create_rosters,
+    hand_out,
+    sign_genesis,
+)
+from tests.localnet.nodes import Nodes
+
+
+async def ceremony(world: World) -> None:
+    """Keys, join requests with six words, the document, four signatures; three are refused."""
+    stage = world.stage
+    stage.title(1, "Ceremony: four hospitals found a network")
+    with stage.progress("keystores (argon2id), stewards, registrars, trustees", 2) as step:
+        hospitals = await asyncio.to_thread(create_members, world.folder, level=world.level)
+        step(1)
+        registrars, rosters = await asyncio.to_thread(create_rosters, world.folder, level=world.level)
+        step(2)
+    requests = [one.made.request for one in hospitals] + rosters
+    stage.table(
+        "Join requests: the six words are read out by telephone",
+        ("id", "kind", "words"),
+        [(one.id, one.kind, " ".join(one.words)) for one in requests],
+    )
+    genesis_file = build_genesis(world.folder, requests)
+    for hospital in hospitals[:-1]:
+        sign_genesis(genesis_file, hospital)
+    hand_out(genesis_file, hospitals)
+    refused = await asyncio.to_thread(_run_refused, str(hospitals[0].home))
+    stage.line(f"three of four have signed, hospital-a tries to run: {refused}")
+    sign_genesis(genesis_file, hospitals[-1])
+    hand_out(genesis_file, hospitals)
+    file: GenesisFile = parse_file(genesis_file.read_bytes(), str(genesis_file))
+    stage.line(f"all four have signed; chain id {file.genesis.chain_id.hex()[:32]}...")
+    stage.look(f"chainnode genesis show {genesis_file}")
+    world.consortium = Consortium(world.folder, hospitals, genesis_file, registrars)
+    world.stewards = {one.number: StewardKeys.open(one.steward_file, PASSPHRASE) for one in hospitals}
+    world.registrar = RegistrarKeys.open(registrars["insurer"], PASSPHRASE)
+
+
+def _run_refused(home: str) -> str:
+    """The daemon's own words for a genesis that lacks a signature."""
+    command = [sys.executable, "-m", "chainnode.cli.main", "run", "--home", home]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode != 0, "a genesis without a member's signature must not run"
+    return " ".join(ended.stderr.split("\n  ")[0].split())
+
+
+async def daemons(world: World) -> None:
+    """Start, link, and show that height moves with work alone."""
+    stage = world.stage
+    stage.title(2, "Four daemons, each with its links, its LevelDB folder, its Unix sockets")
+    world.nodes = Nodes(world.consortium)
+    world.nodes.start()
+    reports = await world.nodes.ready()
+    stage.table(
+        "Nodes",
+        ("hospital", "pid", "links up", "height", "RSS (MB)"),
+        [
+            (
+                one.slug,
+                world.nodes.pid(one.member),
+                sum(link.up for link in one.links),
+                one.height,
+                round(one.rss_bytes / 1e6),
+            )
+            for one in reports
+        ],
+    )
+    await asyncio.sleep(1)
+    idle = await world.nodes.status(0)
+    stage.line(f"a second without work: height {reports[0].height} -> {idle.height}")
+    assert idle.height == reports[0].height, "an idle chain makes no blocks"
+    stage.look(f"chainnode status --home {world.hospitals[0].home}")

@@ -1,0 +1,61 @@
+"""What the spectator of the demo sees: numbered titles, progress where it is long, what to look at."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from chainnode.cli.output import table
+
+
+class Step(Protocol):
+    def __call__(self, done: int) -> None: ...
+
+
+class Stage:
+    """Prints, and keeps what was said for the tests. A pipe gets plain lines instead of moving bars."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.console = Console(quiet=quiet, highlight=False, width=None if sys.stdout.isatty() else 110)
+        self.said: list[str] = []
+        self._started = time.monotonic()
+
+    def title(self, number: int, text: str) -> None:
+        elapsed = time.monotonic() - self._started
+        self.said.append(f"{number}. {text}")
+        self.console.print(f"\n[bold]{number:>2}. {text}[/bold]  [dim]{elapsed:.0f} s[/dim]")
+
+    def line(self, text: str) -> None:
+        self.said.append(text)
+        self.console.print("    " + text, markup=False)
+
+    def look(self, text: str) -> None:
+        """Where to look oneself."""
+        self.said.append(text)
+        self.console.print("    look: " + text, style="dim", markup=False)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        self.said += [title, *(" | ".join(map(str, row)) for row in rows)]
+        self.console.print(table(title, columns, rows))
+
+    @contextmanager
+    def progress(self, text: str, total: int) -> Iterator[Step]:
+        """`step(done)` moves the bar."""
+        if not self.console.is_terminal:
+            yield lambda done: None
+            self.line(f"{text}: {total}/{total}")
+            return
+        columns = (
+            TextColumn("    {task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self.console) as bar:
+            task = bar.add_task(text, total=total)
+            yield lambda done: bar.update(task, completed=done)
+        self.said.append(f"{text}: {total}/{total}")
