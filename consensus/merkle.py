@@ -46,15 +46,27 @@ def merkle_proof(tag: str, leaves: Sequence[bytes], index: int) -> tuple[bytes, 
 
     Raises IndexError where there is no such leaf.
     """
-    if not 0 <= index < len(leaves):
-        raise IndexError(index)
-    path: list[bytes] = []
-    for level in _levels(tag, leaves)[:-1]:
-        sibling = index ^ 1
-        if sibling < len(level):
-            path.append(level[sibling])
-        index >>= 1
-    return tuple(path)
+    return merkle_proofs(tag, leaves, (index,))[0]
+
+
+def merkle_proofs(tag: str, leaves: Sequence[bytes], indexes: Sequence[int]) -> list[tuple[bytes, ...]]:
+    """`merkle_proof` of each of `indexes`, hashing the tree once.
+
+    Raises IndexError where there is no such leaf.
+    """
+    levels = _levels(tag, leaves)
+    paths = []
+    for index in indexes:
+        if not 0 <= index < len(leaves):
+            raise IndexError(index)
+        path: list[bytes] = []
+        for level in levels[:-1]:
+            sibling = index ^ 1
+            if sibling < len(level):
+                path.append(level[sibling])
+            index >>= 1
+        paths.append(tuple(path))
+    return paths
 
 
 def merkle_verify(tag: str, root: bytes, count: int, index: int, data: bytes, proof: Sequence[bytes]) -> bool:

@@ -24,7 +24,7 @@ from chainnode.ledger.transaction import (
     TransactionBody,
 )
 from consensus.codec import decode, encode
-from consensus.merkle import merkle_proof
+from consensus.merkle import merkle_proofs
 from consensus.messages import QuorumCertificate
 from consensus.types import BlockHeader
 from genesis import cbor
@@ -94,18 +94,21 @@ def _proofs(state: State, keys_read: dict[bytes, bytes | None]) -> tuple[list[Pl
 
 def _pointers(state: State, objects: dict[bytes, ObjectIndex]) -> list[Plain]:
     """[batch root, place, encoded pointer, siblings] for each object."""
-    leaves: dict[bytes, list[bytes]] = {}
-    items: list[Plain] = []
+    by_root: dict[bytes, list[int]] = {}
     for found in objects.values():
-        root = found.batch_root
-        if root not in leaves:
-            batch = view.batch_index(state, root)
-            assert batch is not None, "an indexed object has its batch"
-            members = [view.object_index(state, object_id) for object_id in batch.object_ids]
-            leaves[root] = [member.pointer for member in members if member is not None]
-        proof: list[Plain] = list(merkle_proof("pointer", leaves[root], found.index))
-        items.append([root, found.index, found.pointer, proof])
-    return items
+        by_root.setdefault(found.batch_root, []).append(found.index)
+    proofs: dict[tuple[bytes, int], tuple[bytes, ...]] = {}
+    for root, places in by_root.items():
+        batch = view.batch_index(state, root)
+        assert batch is not None, "an indexed object has its batch"
+        members = [view.object_index(state, object_id) for object_id in batch.object_ids]
+        leaves = [member.pointer for member in members if member is not None]
+        for place, proof in zip(places, merkle_proofs("pointer", leaves, places), strict=True):
+            proofs[root, place] = proof
+    return [
+        [one.batch_root, one.index, one.pointer, list(proofs[one.batch_root, one.index])]
+        for one in objects.values()
+    ]
 
 
 def build_receipt_body(

@@ -56,20 +56,23 @@ class State:
 
 
 class WorkingState:
-    """A block's changes over a Reader. What a transaction wrote counts only once it is kept."""
+    """A block's changes over a Reader. What a transaction wrote counts only once it is kept; what was
+    read below is read once."""
 
     def __init__(self, base: Reader) -> None:
         self._base = base
+        self._base_reads: dict[bytes, bytes | None] = {}
         self.changes: dict[bytes, bytes | None] = {}
         self.index_changes: dict[bytes, bytes] = {}
         self._pending: dict[bytes, bytes | None] = {}
         self._pending_index: dict[bytes, bytes] = {}
 
     def get(self, key: bytes) -> bytes | None:
-        for layer in (self._pending, self.changes):
+        for layer in (self._pending, self.changes, self._base_reads):
             if key in layer:
                 return layer[key]
-        return self._base.get(key)
+        value = self._base_reads[key] = self._base.get(key)
+        return value
 
     def index(self, key: bytes) -> bytes | None:
         for layer in (self._pending_index, self.index_changes):

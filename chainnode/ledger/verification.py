@@ -102,7 +102,8 @@ class _Facts:
     def _index_pointers(self) -> dict[bytes, tuple[ObjectIndex, list[bytes]]]:
         found: dict[bytes, tuple[ObjectIndex, list[bytes]]] = {}
         for root, place, encoded, proof in self._items:
-            if not isinstance(place, int) or not isinstance(proof, list):
+            # True is an int to Python, and another byte in the receipt.
+            if not isinstance(place, int) or isinstance(place, bool) or not isinstance(proof, list):
                 raise FieldError("a pointer is not [root, place, pointer, siblings]")
             index = ObjectIndex(_octets(root), place, _octets(encoded))
             object_id = decode(index.pointer, ObjectPointer, limit_bytes=RECORD_BYTES).object_id

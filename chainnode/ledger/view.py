@@ -1,5 +1,6 @@
 """Typed reading of the state, whatever it is read from: the store, a block's changes, or proofs."""
 
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from chainnode.ledger import keys
@@ -11,7 +12,6 @@ from chainnode.ledger.records import (
     ConsentsRecord,
     DepartmentRecord,
     EnrolmentRecord,
-    GenesisRecord,
     GrantRecord,
     HolderRecord,
     MemberRecord,
@@ -44,10 +44,6 @@ def read(reader: Reader, key: bytes, type_: type[R]) -> R | None:
     return None if value is None else decode(value, type_, limit_bytes=RECORD_BYTES)
 
 
-def genesis(reader: Reader) -> GenesisRecord | None:
-    return read(reader, keys.GENESIS, GenesisRecord)
-
-
 def member(reader: Reader, number: int) -> MemberRecord | None:
     return read(reader, keys.member(number), MemberRecord)
 
@@ -76,8 +72,15 @@ def batch(reader: Reader, root: bytes) -> BatchRecord | None:
     return read(reader, keys.batch(root), BatchRecord)
 
 
+@lru_cache(maxsize=64)
+def _decoded_request(value: bytes) -> RequestRecord:
+    """Hundreds of grants in a block may ask for the same request, of up to 35 kB."""
+    return decode(value, RequestRecord, limit_bytes=RECORD_BYTES)
+
+
 def request(reader: Reader, request_id: bytes) -> RequestRecord | None:
-    return read(reader, keys.request(request_id), RequestRecord)
+    value = reader.get(keys.request(request_id))
+    return None if value is None else _decoded_request(value)
 
 
 def grant(

@@ -11,11 +11,14 @@ from msgspec import structs
 from chainnode.ledger.admission import check_form, transaction_limit_bytes
 from chainnode.ledger.payloads import (
     AddDepartment,
+    AddStudy,
+    AttestEnrolment,
     ClassKey,
     Consent,
     ConsentDocument,
     Grant,
     Payload,
+    ProveEnrolment,
     Provision,
     Purpose,
     RequestRelease,
@@ -295,6 +298,13 @@ SHORT = [
     (AddDepartment(0, "", ACTOR.public), "malformed"),
     (AddDepartment(0, "cardiology\n", ACTOR.public), "malformed"),
     (AddDepartment(0, "cardiology", SMALL_ORDER_POINT), "bad-key"),
+    (AddStudy(0, "cardiology", "heart", bytes(1_216)), ""),
+    (AddStudy(0, "cardiology", "heart", bytes(1_215)), "malformed"),
+    (AddStudy(0, "cardiology", "Heart", bytes(1_216)), "malformed"),
+    (AttestEnrolment(bytes(15)), "malformed"),
+    (ProveEnrolment(b""), "malformed"),
+    (Grant(id16("r"), "head", b"", 0, "cardiology", "permit", (), b""), ""),
+    (Withdraw(id16("r"), "head", 0, "cardiology"), ""),
     (Grant(id16("r"), "patient", b"", 0, "", "permit", (), b""), "malformed"),
     (Grant(id16("r"), "patient", id16("h"), 1, "", "permit", (), b""), "malformed"),
     (Grant(id16("r"), "steward", id16("h"), 0, "", "permit", (), b""), "malformed"),
@@ -318,5 +328,5 @@ SHORT = [
 
 
 @pytest.mark.parametrize(("payload", "rule"), SHORT, ids=lambda item: str(item)[:60])
-def test_short_payloads_out_of_form_are_refused(desk: Desk, payload: Payload, rule: str) -> None:
+def test_short_payloads_are_refused_where_out_of_form(desk: Desk, payload: Payload, rule: str) -> None:
     assert desk.payload_rule(payload) == rule

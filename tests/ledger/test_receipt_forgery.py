@@ -11,8 +11,9 @@ from msgspec import structs
 from chainnode.ledger import keys, view
 from chainnode.ledger import receipt as receipt_module
 from chainnode.ledger.evidence import VerificationError, examine
-from chainnode.ledger.payloads import AttestEnrolment, Grant, Payload
+from chainnode.ledger.payloads import AttestEnrolment, Grant, Payload, Provision, RequestRelease
 from chainnode.ledger.records import (
+    ConsentsRecord,
     GrantRecord,
     MemberRecord,
     ObjectVerdict,
@@ -22,8 +23,9 @@ from chainnode.ledger.records import (
 )
 from chainnode.ledger.transaction import SignedTransaction, TransactionBody
 from consensus.codec import encode
+from consensus.domain import signing_bytes
 from tests.ledger.receipts import receipt, rule, signed_scene
-from tests.ledger.scene import PROVIDER, Scene
+from tests.ledger.scene import PROVIDER, Scene, consent_row
 from tests.ledger.world import Actor, id16
 
 
@@ -201,3 +203,65 @@ def test_a_stewards_word_under_another_role_does_not_count(forger: None) -> None
     overwrite(scene, (key, forged_grant(scene, source, scene.steward.public)))
     scene.release(request)
     assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def test_an_application_whose_key_did_not_prove_itself_is_refused(forger: None) -> None:
+    scene, request = signed_scene()
+    payload = structs.replace(scene.application(["a1", "b1"])[0], possession=bytes(64))
+    replant(scene, keys.request(request), payload, scene.requesting_head, "applied")
+    scene.release(request)
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def replant(scene: Scene, key: bytes, payload: Payload, signer: Actor, field: str) -> None:
+    """Let a record rest on another transaction."""
+    submission = scene.chain.submission(signer, payload)
+    scene.chain.transactions[submission.transaction.id()] = (submission.transaction, 1)
+    source = Source(submission.transaction.id(), 1)
+    record = view.request(scene.chain.state, payload.request_id)  # type: ignore[union-attr]
+    assert record is not None
+    overwrite(scene, (key, structs.replace(record, **{field: source})))
+
+
+def test_a_decision_rests_on_transactions_of_the_right_kind(forger: None) -> None:
+    scene, request = signed_scene()
+    replant(scene, keys.request(request), RequestRelease(request), scene.project(), "applied")
+    scene.release(request)
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def test_a_transaction_of_another_chain_does_not_count(forger: None) -> None:
+    scene, request, key = without_ada()
+    ada = scene.patients["ada"]
+    body = TransactionBody(1, bytes(32), 100, id16("n"), ada.public, scene.patient_grant(request, "ada"))
+    encoded = encode(body)
+    elsewhere = SignedTransaction(encoded, ada.sign(signing_bytes("transaction", bytes(32), encoded)))
+    scene.chain.transactions[elsewhere.id()] = (elsewhere, 1)
+    overwrite(scene, (key, forged_grant(scene, Source(elsewhere.id(), 1), ada.public)))
+    scene.release(request)
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def test_a_consent_that_the_patient_did_not_give_is_refused(forger: None) -> None:
+    scene, request = signed_scene()
+    handle = scene.handle("bob")
+    held = view.consents(scene.chain.state, handle)
+    assert held is not None
+    row = consent_row("invented", Provision("permit"))
+    scene.chain.rows[row.digest()] = row
+    invented = structs.replace(held.consents[0], provision_row=row.digest())
+    overwrite(scene, (keys.consents(handle), ConsentsRecord((invented,))))
+    assert scene.release(request).verdicts[1].rule == ""
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def test_a_consents_row_that_is_no_document_gives_nothing() -> None:
+    scene, request = signed_scene()
+    handle = scene.handle("bob")
+    held = view.consents(scene.chain.state, handle)
+    assert held is not None
+    row = consent_row("odd", Provision("allow"))
+    scene.chain.rows[row.digest()] = row
+    odd = structs.replace(held.consents[0], provision_row=row.digest())
+    overwrite(scene, (keys.consents(handle), ConsentsRecord((odd,))))
+    assert scene.release(request).verdicts[1].rule == "patient-not-signed"

@@ -147,6 +147,16 @@ def test_tags_other_spellings_and_other_types_are_malformed() -> None:
     assert rule(scene, cbor2.dumps(backwards)) == "receipt-malformed"
 
 
+def test_a_place_that_is_spelled_otherwise_is_malformed() -> None:
+    scene, _, data = authorised()
+    content = taken_apart(data)
+    at = next(n for n, item in enumerate(content["pointers"]) if item[1] == 1)
+    for place in (True, b"\x01", "1", None):
+        items = list(content["pointers"])
+        items[at] = [items[at][0], place, *items[at][2:]]
+        assert rule(scene, cbor.encode(content | {"pointers": items})) == "receipt-malformed"
+
+
 def test_a_receipt_of_another_chain_is_refused() -> None:
     scene, _, data = authorised()
     elsewhere = Scene(Chain(chain_id=digest32("elsewhere")))
