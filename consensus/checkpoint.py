@@ -187,15 +187,13 @@ class Certifier:
                 del table[height]
         self._heard = {replica: height for replica, height in self._heard.items() if height > low}
 
-    def certificate_votes(self) -> tuple[BlockVote, ...]:
-        """The stable certificate as the votes it was made of: they prove themselves, whoever sends them."""
-        if self.stable is None:
-            return ()
+    def stable_vote_of(self, replica: ReplicaId) -> BlockVote | None:
+        """`replica`'s vote in the stable certificate."""
         stable = self.stable
-        return tuple(
-            BlockVote(stable.epoch, stable.height, stable.header_hash, vote.replica, vote.signature)
-            for vote in stable.votes
-        )
+        for vote in () if stable is None else stable.votes:
+            if vote.replica == replica and stable is not None:
+                return BlockVote(stable.epoch, stable.height, stable.header_hash, replica, vote.signature)
+        return None
 
     # --- how far others are -----------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from consensus.domain import DIGEST_BYTES, SIGNATURE_BYTES
 from consensus.messages import (
     UNSIGNED,
     BlockVote,
+    Certified,
     Commit,
     Message,
     NewView,
@@ -35,6 +36,8 @@ MAX_PREPARED = RANGES["window"][1]
 
 def form_problem(message: Message, replica_sets: ReplicaSets) -> str | None:
     """The rule that `message` breaks whatever this replica's state is, or None."""
+    if isinstance(message, Certified):
+        return certificate_problem(message.certificate, replica_sets)
     if len(message.signature) != SIGNATURE_BYTES:
         return "form"
     if message_sequence(message) < 1:

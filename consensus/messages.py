@@ -113,7 +113,20 @@ class NewView(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, 
     signature: bytes = UNSIGNED
 
 
-Message: TypeAlias = PrePrepare | Prepare | Commit | BlockVote | ViewChange | NewView
+class Certified(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="certified"):
+    """A block's certificate, passed on to a peer that missed its votes. It proves itself: who passes it on
+    (`replica`) is not signed and does not matter."""
+
+    certificate: QuorumCertificate
+    replica: ReplicaId
+
+    @property
+    def epoch(self) -> int:
+        return self.certificate.epoch
+
+
+SignedMessage: TypeAlias = PrePrepare | Prepare | Commit | BlockVote | ViewChange | NewView
+Message: TypeAlias = SignedMessage | Certified
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +159,7 @@ def block_vote_bytes(
     return signing_bytes("block-vote", chain_id, encode((epoch, height, header_hash, replica)))
 
 
-def signed_bytes(message: Message, chain_id: bytes) -> bytes:
+def signed_bytes(message: SignedMessage, chain_id: bytes) -> bytes:
     """What the sender of `message` signs."""
     if isinstance(message, PrePrepare):
         slot = message.digest(chain_id)
@@ -189,6 +202,8 @@ def message_sequence(message: Message) -> SequenceNumber:
     """The sequence whose replica set says which key the sender signs with."""
     if isinstance(message, BlockVote):
         return message.height
+    if isinstance(message, Certified):
+        return message.certificate.height
     if isinstance(message, ViewChange):
         return message.stable_height + 1
     if isinstance(message, NewView):
@@ -199,6 +214,9 @@ def message_sequence(message: Message) -> SequenceNumber:
 
 def claims(message: Message, chain_id: bytes) -> Iterator[Claim]:
     """Every signature in `message`, nested ones included, in a fixed order."""
+    if isinstance(message, Certified):
+        yield from certificate_claims(message.certificate, chain_id)
+        return
     yield Claim(
         message.replica, message_sequence(message), signed_bytes(message, chain_id), message.signature
     )

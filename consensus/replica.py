@@ -8,12 +8,12 @@ batches.py, future.py. steps.py ties them together, restore.py brings them back 
 from collections.abc import Callable, Iterable
 
 from consensus.ballot import Setting
-from consensus.messages import Authenticated, Message, QuorumCertificate
+from consensus.messages import Authenticated, QuorumCertificate, SignedMessage
 from consensus.output import Output
 from consensus.parameters import Parameters
 from consensus.parts import Parts
 from consensus.ready import Ready, Record
-from consensus.restore import distrust, hold_for, is_lost, last_votes, replay, retained
+from consensus.restore import distrust, last_votes, replay, retained
 from consensus.status import ReplicaStatus, status_of
 from consensus.steps import Steps
 from consensus.types import BatchRef, Digest, Now, ReplicaId, ReplicaSets, SequenceNumber
@@ -90,8 +90,7 @@ class Replica:
         """
         out = self._begin(now)
         for message in (item.message for item in messages):
-            if message.replica == self._parts.setting.replica_id and is_lost(self._parts, message):
-                hold_for(self._parts, message, out)
+            self._steps.guard(message, out)
         if self._parts.ballot.asking:
             self._start_voting(out)
         return self._steps.settle(now, out)
@@ -177,7 +176,7 @@ class Replica:
         """What this replica does and waits for."""
         return status_of(self._parts)
 
-    def votes_of(self, replica: ReplicaId) -> tuple[Message, ...]:
+    def votes_of(self, replica: ReplicaId) -> tuple[SignedMessage, ...]:
         """The last votes that this replica holds of `replica`, for its `observed_own`."""
         return last_votes(self._parts, replica)
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from consensus.messages import (
     BlockVote,
     Commit,
-    Message,
     NewView,
     Prepare,
     PrePrepare,
     QuorumCertificate,
+    SignedMessage,
     ViewChange,
     message_sequence,
 )
@@ -141,9 +141,9 @@ def retained(parts: Parts) -> tuple[Record, ...]:
     return tuple(kept)
 
 
-def slot_votes(parts: Parts, replica: ReplicaId) -> list[Message]:
+def slot_votes(parts: Parts, replica: ReplicaId) -> list[SignedMessage]:
     """What is held of `replica`'s votes on slots and blocks above the low watermark, in the present view."""
-    held: list[Message] = []
+    held: list[SignedMessage] = []
     for slot in parts.ordering.ascending():
         if slot.pre_prepare is not None and slot.pre_prepare.replica == replica:
             held.append(slot.pre_prepare)
@@ -153,11 +153,12 @@ def slot_votes(parts: Parts, replica: ReplicaId) -> list[Message]:
     return held
 
 
-def last_votes(parts: Parts, replica: ReplicaId) -> tuple[Message, ...]:
+def last_votes(parts: Parts, replica: ReplicaId) -> tuple[SignedMessage, ...]:
     """All that is held of `replica`'s votes: also what it said about views, and its vote in the stable
     certificate."""
     changer = parts.changer
-    held: list[Message] = [vote for vote in parts.certifier.certificate_votes() if vote.replica == replica]
+    stable_vote = parts.certifier.stable_vote_of(replica)
+    held: list[SignedMessage] = [] if stable_vote is None else [stable_vote]
     if replica in changer.asked:
         held.append(changer.asked[replica])
     if changer.new_view is not None:
@@ -167,7 +168,7 @@ def last_votes(parts: Parts, replica: ReplicaId) -> tuple[Message, ...]:
     return (*held, *slot_votes(parts, replica))
 
 
-def is_lost(parts: Parts, vote: Message) -> bool:
+def is_lost(parts: Parts, vote: SignedMessage) -> bool:
     """Whether an own vote, seen outside, is missing from the log that this replica started from.
 
     A log that was rolled back is a beginning of the true one, and epochs and views only grow in it. So
@@ -198,7 +199,7 @@ def is_lost(parts: Parts, vote: Message) -> bool:
     return voted is None or voted.digest != vote.digest
 
 
-def hold_for(parts: Parts, vote: Message, out: Output) -> None:
+def hold_for(parts: Parts, vote: SignedMessage, out: Output) -> None:
     """The log is older than `vote`: follow, and vote again when a certificate lies a full window beyond."""
     view = 0 if isinstance(vote, BlockVote) else vote.view
     height = max(message_sequence(vote), parts.ordering.marks.low) + parts.setting.parameters.window

@@ -1,7 +1,17 @@
 """What follows from an input: where a message goes, and what its outcome sets in motion in the other
 parts."""
 
-from consensus.messages import BlockVote, Commit, Message, NewView, Prepare, PrePrepare, ViewChange
+from consensus.messages import (
+    BlockVote,
+    Certified,
+    Commit,
+    Message,
+    NewView,
+    Prepare,
+    PrePrepare,
+    SignedMessage,
+    ViewChange,
+)
 from consensus.output import Output
 from consensus.parts import Parts
 from consensus.ready import Outbound, Ready
@@ -92,15 +102,15 @@ class Steps:
     # --- messages ---------------------------------------------------------------------------------
 
     def receive(self, message: Message, now: Now, out: Output) -> None:
-        own = message.replica == self.parts.setting.replica_id
-        if own and is_lost(self.parts, message):
-            hold_for(self.parts, message, out)
-        if isinstance(message, BlockVote):
-            # Our own come back in certificates that peers relay.
+        self.guard(message, out)
+        if isinstance(message, Certified):
+            self.parts.certifier.on_certificate(message.certificate, self.marks, out)
+        elif isinstance(message, BlockVote):
+            # Our own too: it may be all that is left of it after the disk was rolled back.
             self.parts.certifier.on_block_vote(message, self.marks, out)
             if message.height <= self.marks.low:
                 self._help(message, now, out)
-        elif own:
+        elif message.replica == self.parts.setting.replica_id:
             out.reject("own-message", message)
         elif isinstance(message, ViewChange):
             self._on_view_change(message, now, out)
@@ -108,6 +118,13 @@ class Steps:
             self._on_new_view(message, now, out)
         else:
             self._on_slot_message(message, now, out)
+
+    def guard(self, message: Message, out: Output) -> None:
+        """An own vote that the log does not hold: the log is older than what this replica said."""
+        if isinstance(message, Certified) or message.replica != self.parts.setting.replica_id:
+            return
+        if is_lost(self.parts, message):
+            hold_for(self.parts, message, out)
 
     def _on_slot_message(self, message: PrePrepare | Prepare | Commit, now: Now, out: Output) -> None:
         parts = self.parts
@@ -206,7 +223,7 @@ class Steps:
 
     # --- telling and asking again -----------------------------------------------------------------
 
-    def _help(self, message: Message, now: Now, out: Output) -> None:
+    def _help(self, message: SignedMessage, now: Now, out: Output) -> None:
         """A peer repeats what is over: it missed a certificate or the NEW-VIEW."""
         laggards = self.parts.laggards
         if isinstance(message, BlockVote):
@@ -219,9 +236,10 @@ class Steps:
             self.tell(message.replica, out)
 
     def tell(self, to: ReplicaId, out: Output) -> None:
-        """The stable certificate, as the votes that it consists of, and all of our own votes above it."""
-        for vote in self.parts.certifier.certificate_votes():
-            out.send.append(Outbound(vote, to))
+        """The stable certificate, and all of our own votes above it."""
+        stable = self.parts.certifier.stable
+        if stable is not None:
+            out.send.append(Outbound(Certified(stable, self.parts.setting.replica_id), to))
         self.resend(to, out)
 
     def resend(self, to: ReplicaId | None, out: Output) -> None:

@@ -16,6 +16,7 @@ from consensus.domain import digest
 from consensus.messages import (
     Authenticated,
     BlockVote,
+    Certified,
     Message,
     QuorumCertificate,
 )
@@ -231,6 +232,7 @@ class Cluster:
         self.duplication = 0.0
         self.execution_ms = 1
         self.filter: Callable[[int, int, Message], bool] = lambda sender, to, message: True
+        self.corrupt: Callable[[int, int, Message], list[Message]] = lambda sender, to, message: [message]
         self.crash_after_persist: int | None = None
         self.wrong_execution: dict[int, tuple[int, ...]] = {}
         self.byzantine: set[ReplicaId] = set()
@@ -299,8 +301,11 @@ class Cluster:
             if self.random.random() < self.loss:
                 continue
             copies = 2 if self.random.random() < self.duplication else 1
-            for _ in range(copies):
-                self.later(self.delay(), lambda receiver=receiver: self.deliver(sender, receiver, message))
+            for what in self.corrupt(sender, receiver, message) * copies:
+                self._later_deliver(sender, receiver, what)
+
+    def _later_deliver(self, sender: int, receiver: int, message: Message) -> None:
+        self.later(self.delay(), lambda: self.deliver(sender, receiver, message))
 
     def deliver(self, sender: int, receiver: int, message: Message) -> None:
         node = self.nodes[receiver]
@@ -429,7 +434,7 @@ class Cluster:
 
     def check_vote(self, message: Message) -> None:
         """No honest replica signs two messages of one kind for one slot and view."""
-        if message.replica in self.byzantine:
+        if message.replica in self.byzantine or isinstance(message, Certified):
             return
         kind = type(message).__name__
         if isinstance(message, BlockVote):
