@@ -32,8 +32,11 @@ CLI_INTAKE = define("CLI-08", EXIT_INPUT, "some of the bundles were refused; the
 CLI_VERIFY = define("CLI-09", EXIT_VERIFY, "the file does not prove what it says")
 CLI_REFUSED = define("CLI-10", EXIT_REFUSED, "the chain decided: REFUSED")
 CLI_FETCH = define("CLI-11", EXIT_VERIFY, "some objects of the release could not be opened")
+CLI_UNDELIVERED = define("CLI-12", EXIT_TIMEOUT, "parts of the release have not arrived yet")
 
 _NEXT_STEPS = {
+    "subject-linked": "enrol this very patient: --bundle or --identifier names another one's records",
+    "min-height": "chainnode status, then run the command again",
     "unknown-department": "chainnode department add",
     "unknown-study": "chainnode study add",
     "unknown-patient": "chainnode patient enrol",

@@ -15,6 +15,9 @@ from rich.table import Table
 
 from chainnode.cli.errors import Report
 
+WORD = 12
+"""Characters of a word that is never broken."""
+
 
 def console(*, stderr: bool = False) -> Console:
     """Made anew for each use, so that it follows sys.stdout when a caller replaces it."""
@@ -46,7 +49,14 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     built = Table(title=escape(title), title_justify="left", title_style="bold")
     for index, column in enumerate(columns):
         numeric = bool(cells) and all(_numeric(row[index]) for row in cells)
-        built.add_column(escape(column), justify="right" if numeric else "left", overflow="fold")
+        # Where the terminal is narrow, texts wrap; numbers and short words do not.
+        whole = all(len(row[index]) <= WORD and " " not in row[index] for row in cells)
+        built.add_column(
+            escape(column),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=numeric or whole,
+        )
     for row in cells:
         built.add_row(*map(escape, row))
     return built
@@ -61,12 +71,14 @@ def _cell(value: Any) -> str:
 
 
 def _numeric(text: str) -> bool:
-    return text.replace(".", "", 1).replace(",", "").lstrip("-<").isdigit() or text == "-"
+    return text.replace(".", "", 1).removeprefix("<").removesuffix("+").isdigit() or text == "-"
 
 
 def pairs(title: str, items: Mapping[str, Any]) -> Table:
     """A table of names and values."""
-    return table(title, ("", ""), items.items())
+    built = table(title, ("", ""), items.items())
+    built.show_header = False
+    return built
 
 
 def show(data: Any, *shown: Any, json: bool) -> None:
@@ -103,10 +115,10 @@ def warn(text: str) -> None:
 
 
 def when(time_ms: int) -> str:
-    """A Unix time in ms as UTC, to the minute; "-" for 0."""
+    """A Unix time in ms to the minute, in UTC (which the column or label says); "-" for 0."""
     if time_ms <= 0:
         return "-"
-    return datetime.fromtimestamp(time_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return datetime.fromtimestamp(time_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def size(bytes_: int) -> str:
@@ -116,4 +128,4 @@ def size(bytes_: int) -> str:
 
 def short(id_: bytes) -> str:
     """The first digits of an id, enough to name it on the command line."""
-    return id_.hex()[:12]
+    return id_.hex()[:8]

@@ -1,14 +1,17 @@
 """Tables and JSON for things that more than one command shows."""
 
+from collections import Counter
 from typing import Any
 
 from chainnode.cli.actions.lookups import Found, FoundBlock, FoundObject, FoundTransaction
 from chainnode.cli.actions.requests import RequestView
-from chainnode.cli.output import pairs, plain, short, table, when
+from chainnode.cli.output import pairs, short, table, when
 from chainnode.ledger.payloads import Purpose, UsePolicy
 from chainnode.ledger.records import ReleaseRecord
 from chainnode.ledger.rules import RULES
 from chainnode.node.api import SubmitResult
+
+LONG_BYTES = 64
 
 
 def submitted(result: SubmitResult, **more: Any) -> dict[str, Any]:
@@ -50,13 +53,19 @@ def requests_table(views: list[RequestView]) -> Any:
             use(view.record.purpose),
             len(view.record.objects),
             when(view.record.expires_ms),
-            ", ".join(f"{one.role} {one.record.decision}" for one in view.grants) or None,
+            _signed(view),
             view.state,
         )
         for view in views
     ]
-    columns = ("request", "title", "member", "purpose", "objects", "expires", "signed", "state")
+    columns = ("request", "title", "member", "purpose", "objects", "expires (UTC)", "signed", "state")
     return table("Applications", columns, rows)
+
+
+def _signed(view: RequestView) -> str | None:
+    """`head permit, patient permit (5)`."""
+    counts = Counter(f"{one.role} {one.record.decision}" for one in view.grants)
+    return ", ".join(what if count == 1 else f"{what} ({count})" for what, count in counts.items()) or None
 
 
 def request_tables(view: RequestView) -> list[Any]:
@@ -67,11 +76,11 @@ def request_tables(view: RequestView) -> list[Any]:
         {
             "title": view.title,
             "plan": view.plan or None,
-            "member, department": f"{record.member}, {record.department}",
+            "member/department": f"{record.member}/{record.department}",
             "project": record.project,
             "purpose": use(record.purpose),
             "objects": len(record.objects),
-            "expires": when(record.expires_ms),
+            "expires (UTC)": when(record.expires_ms),
             "applied at height": record.applied.height,
             "state": view.state,
         },
@@ -138,7 +147,7 @@ def found_tables(found: Found) -> list[Any]:
             {
                 "hash": found.view.header_hash,
                 "parent": header.parent,
-                "time": when(header.time_ms),
+                "time (UTC)": when(header.time_ms),
                 "state root": header.state_root,
                 "certificate (bytes)": len(found.view.certificate),
             },
@@ -152,12 +161,21 @@ def found_tables(found: Found) -> list[Any]:
             "signer": found.body.signer,
             "valid until height": found.body.valid_until_height,
         }
-        payload = plain(found.body.payload)
-        named = {
-            name: value for name, value in payload.items() if isinstance(value, str | int) and value != ""
-        }
+        payload = found.body.payload
+        named = {name: _field(getattr(payload, name)) for name in payload.__struct_fields__}
         return [pairs(f"Transaction {found.id.hex()}", {**fields, **named})]
     return [_object(found)]
+
+
+def _field(value: Any) -> Any:
+    """A field of a payload in a line: long bytes are cut, lists are counted."""
+    if isinstance(value, bytes) and len(value) > LONG_BYTES:
+        return f"{value[:8].hex()}... ({len(value)} bytes)"
+    if isinstance(value, tuple):
+        return f"{len(value)} entries"
+    if isinstance(value, UsePolicy | Purpose):
+        return use(value)
+    return value if value != b"" else None
 
 
 def _object(found: FoundObject) -> Any:
@@ -169,7 +187,7 @@ def _object(found: FoundObject) -> Any:
             "data class, level": f"{pointer.data_class}, {pointer.level}",
             "length (bytes)": pointer.length_bytes,
             "root": pointer.root,
-            "member, department, study": f"{batch.member}, {batch.department}, {batch.study}",
+            "member/department/study": f"{batch.member}/{batch.department}/{batch.study}",
             "use policy": use(batch.policy),
             "anchored at height": batch.anchored.height,
             "ciphertext on this node": "yes" if found.held else "no",

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chainnode.cli.actions.base import submit
+from chainnode.cli.actions.base import build, require_committed
 from chainnode.cli.actions.files import write_private
 from chainnode.cli.actions.requests import release_record
-from chainnode.gateway.client import GatewayClient
+from chainnode.gateway.client import DEFAULT_TIMEOUT_MS, GatewayClient
 from chainnode.ledger.payloads import RequestRelease
 from chainnode.ledger.records import OUTCOME_AUTHORISED, ReleaseRecord
-from chainnode.node.api import ReleasedObject, SubmitResult
+from chainnode.node.api import Outcome, ReleasedObject, SubmitResult
 from chainnode.vault.keystore import ProjectKeys
 
 POLL_MS = 200
@@ -39,15 +39,27 @@ class Fetched:
     files: list[Path] = field(default_factory=list)
 
 
-async def release(client: GatewayClient, project: ProjectKeys, request_id: bytes) -> Decision:
+async def release(
+    client: GatewayClient,
+    project: ProjectKeys,
+    request_id: bytes,
+    *,
+    timeout_ms: int = DEFAULT_TIMEOUT_MS,
+) -> Decision:
     """Ask for the release and wait for the certificate of the block that decides it.
 
-    A refusal is a decision too: see `Decision.authorised`. Raises TransactionRefused.
+    A refusal is a decision too, with a receipt: see `Decision.authorised`. Raises TransactionRefused
+    where nothing was decided (a stranger's key, an unknown application).
     """
-    result = await submit(client, RequestRelease(request_id), project.signing)
-    record = await release_record(client, request_id, min_height=result.height)
-    assert record is not None, "an executed RequestRelease leaves a decision"
-    # Another request may have been decided since: the receipt is that of the decision shown.
+    info = await client.info()
+    submission = build(RequestRelease(request_id), project.signing, info)
+    result = await client.submit(submission, timeout_ms=timeout_ms)
+    record = None
+    if result.outcome is Outcome.COMMITTED:
+        record = await release_record(client, request_id, min_height=result.height)
+    if record is None or record.requested.transaction_id != result.transaction_id:
+        require_committed(result)
+        assert record is not None, "an executed RequestRelease leaves a decision"
     return Decision(record, await client.receipt(request_id, record.height), result)
 
 

@@ -236,7 +236,7 @@ def _terms(document: ConsentDocument | None) -> str:
     if document is None:
         return "(erased, or not for this role)"
     root = document.provision
-    until = f" until {when(root.end_ms)}" if root.end_ms else ""
+    until = f" until {when(root.end_ms)} UTC" if root.end_ms else ""
     parts = (root.purposes, root.classes, [f"member {number}" for number in root.actors])
     named = "; ".join(", ".join(part) for part in parts if part) or "anything"
     exceptions = f", {len(root.provisions)} exceptions" if root.provisions else ""

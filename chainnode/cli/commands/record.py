@@ -221,9 +221,7 @@ def list_(
     lines = [
         (
             short(batch.root),
-            member_slug(info, batch.record.member),
-            batch.record.department,
-            batch.record.study,
+            f"{member_slug(info, batch.record.member)}/{batch.record.department}/{batch.record.study}",
             use(batch.record.policy),
             batch.record.count,
             batch.record.anchored.height,
@@ -232,5 +230,5 @@ def list_(
         for batch in batches
     ]
     data = [{"root": batch.root, "record": batch.record} for batch in batches]
-    columns_ = ("batch", "member", "department", "study", "policy", "objects", "height", "anchored")
+    columns_ = ("batch", "member/department/study", "policy", "objects", "height", "anchored (UTC)")
     show(data, table("Anchored batches", columns_, lines), json=json)

@@ -12,7 +12,7 @@ from chainnode.cli.actions.files import write_private
 from chainnode.cli.actions.homes import make_folder
 from chainnode.cli.actions.records import Selection, select
 from chainnode.cli.commands.record import policy_of
-from chainnode.cli.errors import CLI_BUSY, CLI_FETCH, CLI_REFUSED, CLI_USAGE, usage
+from chainnode.cli.errors import CLI_BUSY, CLI_FETCH, CLI_REFUSED, CLI_UNDELIVERED, CLI_USAGE, usage
 from chainnode.cli.options import (
     DepartmentOption,
     HeightOption,
@@ -47,6 +47,7 @@ ProjectOption = Annotated[Path, typer.Option("--project-file", help="The project
 RoleOption = Annotated[str, typer.Option("--role", help="Who signs.")]
 KeyOption = Annotated[Path, typer.Option("--key-file", help="The signer's key file.")]
 HeadDepartmentOption = Annotated[str, typer.Option("--department", help="With --role head: its department.")]
+PARTS_MISSING = "parts-missing"
 SIGNERS: dict[str, Any] = {"steward": StewardKeys, "head": HeadKeys}
 
 
@@ -319,18 +320,31 @@ def fetch(
         },
     }
     show(data, _cohort(cohort), f"{len(fetched.objects)} objects in {workspace}", json=json)
-    if failed:
+    _raise_failures(failed)
+
+
+def _raise_failures(failed: list[tuple[bytes, str]]) -> None:
+    """What did not open is an error; what has merely not arrived is another one."""
+    missing = [id_ for id_, rule in failed if rule == PARTS_MISSING]
+    broken = [(id_, rule) for id_, rule in failed if rule != PARTS_MISSING]
+    if broken:
         raise OperatorError(
             CLI_FETCH,
-            f"{len(failed)} objects could not be opened: {failed[0][1]} (object {failed[0][0].hex()})",
+            f"{len(broken)} objects could not be opened: {broken[0][1]} (object {broken[0][0].hex()})",
             unchanged="the others are in the workspace",
-            next_step="run it again later; if it stays, show the provider the object's id",
+            next_step="show the provider the object's id",
+        )
+    if missing:
+        raise OperatorError(
+            CLI_UNDELIVERED,
+            f"of {len(missing)} objects not all parts have arrived (the first is {missing[0].hex()})",
+            unchanged="the others are in the workspace",
+            next_step="run it again later; under a standing consent the patient's wallet still has to sign",
         )
 
 
 def _cohort(cohort: CohortTable) -> Any:
-    columns = ("condition", *(f"age {band}" for band in cohort.bands), "patients")
+    columns = ("condition", *cohort.bands, "patients")
     rows = [(row.name, *row.cells, row.total) for row in cohort.rows]
-    return table(
-        f"Patients by condition and age band ({cohort.patients} patients, not de-duplicated)", columns, rows
-    )
+    title = f"Patients by condition and age at its onset (years): {cohort.patients}, not de-duplicated"
+    return table(title, columns, rows)

@@ -1,5 +1,6 @@
 """`chainnode status`."""
 
+import time
 from dataclasses import asdict
 
 import typer
@@ -45,15 +46,16 @@ def _node(report: StatusReport) -> object:
 
 
 def _links(report: StatusReport) -> object:
+    now_ms = time.time_ns() // 1_000_000
     rows = [
         (
             link.member,
             link.slug,
             "up" if link.up else "down",
             link.height,
-            link.last_heard_ms if link.last_heard_ms >= 0 else None,
+            (now_ms - link.last_heard_ms) / 1_000 if link.last_heard_ms > 0 else None,
             link.queued_bytes,
         )
         for link in report.links
     ]
-    return table("Links", ("member", "id", "link", "height", "last heard (ms ago)", "queued (bytes)"), rows)
+    return table("Links", ("member", "id", "link", "height", "last heard (s ago)", "queued (bytes)"), rows)
