@@ -140,7 +140,8 @@ class Batches:
                 await self._pack()
                 continue
             try:
-                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_MS / 1000)
+                async with asyncio.timeout(LOOK_EVERY_MS / 1000):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
             finally:

@@ -20,7 +20,7 @@ from chainnode.net.libp2p_transport import Libp2pTransport
 from chainnode.net.port import Peer, Tap, TransportConfig
 from chainnode.node.admissions import Admissions
 from chainnode.node.batches import Batches
-from chainnode.node.clock import now, wall_ms
+from chainnode.node.clock import now, process_age_ms, wall_ms
 from chainnode.node.config import LogConfig, NodeConfig
 from chainnode.node.courier import Courier
 from chainnode.node.desk import Desk
@@ -48,7 +48,7 @@ from genesis.errors import OperatorError
 
 def run(config: NodeConfig, *, tap: Tap | None = None) -> None:
     """Run a node until SIGINT or SIGTERM. Raises OperatorError; nothing it started is left then."""
-    started_ms = now().monotonic_ms
+    started_ms = now().monotonic_ms - process_age_ms()
     log = _logger(config.log)
     with ExitStack() as closing:
         opened = open_node(config, closing)

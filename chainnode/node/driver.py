@@ -78,7 +78,9 @@ class Driver:
         if self._wake_at_ms is not None:
             wait_ms = min(wait_ms, max(0, self._wake_at_ms - self._clock().monotonic_ms))
         try:
-            items = [await asyncio.wait_for(self._inbox.get(), wait_ms / 1000)]
+            # Not wait_for: on 3.11 it can swallow a cancellation that comes together with an item.
+            async with asyncio.timeout(wait_ms / 1000):
+                items = [await self._inbox.get()]
         except TimeoutError:
             return []
         while len(items) < ITEMS_PER_TURN and not self._inbox.empty():

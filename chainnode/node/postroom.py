@@ -115,7 +115,8 @@ class Postroom:
             await self._courier.work(now().monotonic_ms)
             await self._receiver.work(now().monotonic_ms)
             try:
-                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_MS / 1000)
+                async with asyncio.timeout(LOOK_EVERY_MS / 1000):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
             finally:

@@ -114,7 +114,8 @@ class Sync:
         while True:
             await self._work()
             try:
-                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_MS / 1000)
+                async with asyncio.timeout(LOOK_EVERY_MS / 1000):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
             finally:

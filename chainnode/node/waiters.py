@@ -55,7 +55,8 @@ class Waiters:
         future: asyncio.Future[Included] = asyncio.get_running_loop().create_future()
         self._transactions.setdefault(transaction_id, []).append(future)
         try:
-            return await asyncio.wait_for(future, timeout_ms / 1000)
+            async with asyncio.timeout(timeout_ms / 1000):
+                return await future
         except TimeoutError:
             return None
         finally:
@@ -68,12 +69,10 @@ class Waiters:
     async def height(self, height: int, timeout_ms: int | None) -> bool:
         """Whether a block at `height` or above was certified in time; None waits for ever."""
 
-        async def reached() -> None:
-            while self.certified_height < height:
-                await self._changed.wait()
-
         try:
-            await asyncio.wait_for(reached(), None if timeout_ms is None else timeout_ms / 1000)
+            async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
+                while self.certified_height < height:
+                    await self._changed.wait()
         except TimeoutError:
             return False
         return True
