@@ -1,0 +1,107 @@
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from chainnode.cli.main import run
+from chainnode.intake.synthetic import synthetic_bundle
+from tests.localnet.consortium import found
+from tests.localnet.nodes import Nodes
+
+
+@dataclass
+class Ran:
+    """What one command line did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+    @property
+    def error(self):
+        return json.loads(self.err)["error"]
+
+
+@pytest.fixture
+def cli(capfd, monkeypatch):
+    """Runs a command line in this process."""
+    monkeypatch.delenv("CHAINNODE_HOME", raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*args):
+        capfd.readouterr()
+        code = run([str(arg) for arg in args])
+        captured = capfd.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def ok(cli):
+    """Runs a command line with --json that is to succeed; its JSON."""
+
+    def call(*args):
+        ran = cli(*args, "--json")
+        assert ran.code == 0, ran.err
+        return ran.json
+
+    return call
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """Writes a passphrase file."""
+
+    def write(name="secret", text="correct horse\n"):
+        path = tmp_path / f"{name}.pw"
+        path.write_text(text)
+        path.chmod(0o600)
+        return path
+
+    return write
+
+
+@dataclass
+class Hospital:
+    """A running network of one member, for commands that need a node."""
+
+    folder: Path
+    home: Path
+    steward_file: Path
+    genesis: Path
+    insurer: Path
+    passphrase: Path
+
+    @property
+    def node(self):
+        return ("--home", self.home)
+
+    @property
+    def opened(self):
+        return ("--passphrase-file", self.passphrase)
+
+    def bundle(self, number):
+        path = self.folder / f"bundle-{number}.json"
+        path.write_bytes(synthetic_bundle(11, number))
+        return path
+
+
+@pytest.fixture(scope="session")
+async def hospital(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cn")
+    consortium = found(folder, count=1)
+    passphrase = folder / "pw"
+    passphrase.write_bytes(consortium.passphrase)
+    passphrase.chmod(0o600)
+    only = consortium.hospitals[0]
+    with Nodes(consortium) as nodes:
+        nodes.start()
+        await nodes.ready()
+        insurer = consortium.registrars["insurer"]
+        yield Hospital(folder, only.home, only.steward_file, consortium.genesis_file, insurer, passphrase)
