@@ -41,9 +41,9 @@ OWN_CLIENT = "node"
 
 
 class Intake(Protocol):
-    """Where admitted transactions go; False where the queues are full."""
+    """Where admitted transactions go: "", or why one was not taken ("busy", "too-large")."""
 
-    def submit(self, submission: Submission, client: str) -> bool: ...
+    def submit(self, submission: Submission, client: str, valid_until_height: int) -> str: ...
 
 
 class Admissions:
@@ -94,7 +94,10 @@ class Admissions:
         refusal = self._keep_parts(checked, parts)
         if refusal is not None:
             return self._turned_away(id_, refusal)
-        if not self._intake.submit(submission, client):
+        refused = self._intake.submit(submission, client, checked.valid_until_height)
+        if refused == "too-large":
+            return self._turned_away(id_, Refusal("too-large", "with its rows it does not fit a batch"))
+        if refused:
             return SubmitResult(id_, Outcome.BUSY, detail="This node's queues are full: try again later.")
         found = await self._waiters.transaction(id_, timeout_ms)
         if found is None:

@@ -1,4 +1,4 @@
-"""Batches at work: packing, storing, sending, checking and fetching them for the dissemination's rules.
+"""Batches at work: carries out what the dissemination wants: store, send, check, fetch.
 
 A batch is ready only when its rows and its body are on disk; only then may it be ordered here.
 """
@@ -10,34 +10,26 @@ from structlog.stdlib import BoundLogger
 
 from chainnode.ledger.admission import check_batch
 from chainnode.ledger.rules import Refusal
-from chainnode.ledger.transaction import (
-    BatchBody,
-    Row,
-    SignedBatch,
-    Submission,
-    batch_ref,
-    batch_signed_bytes,
-)
+from chainnode.ledger.transaction import BatchBody, SignedBatch, Submission, batch_digest, batch_ref
+from chainnode.net.actions import Actions, Hold, merge
+from chainnode.net.dissemination import Dissemination
 from chainnode.net.wire import Batch, BatchMissing, BatchOffer, BatchRequest
 from chainnode.node import turn as inputs
 from chainnode.node.clock import now
 from chainnode.node.driver import Driver
 from chainnode.node.executor import Executor
 from chainnode.node.network import Network
-from chainnode.node.packing import Fetches, Packer
 from chainnode.store.chain import ChainStore
 from chainnode.store.rows import RowStore
 from chainnode.vault.keys import SigningKey, valid_point
 from consensus.codec import DecodeError, decode, encode
+from consensus.ready import Fetch, Relay
 from consensus.types import BatchRef, Digest, ReplicaId, ReplicaSets
 from genesis.document import Genesis
 
-INLINE_TRANSACTIONS = 25
-"""More signatures than this are checked in a thread, if the configuration says so."""
-LOOK_EVERY_MS = 250
-BATCH_VALIDITY_HEIGHTS = 200
-"""A batch that was not proposed by then is dropped; its transactions may come again."""
-OFFERED = 1_024
+THREAD_FROM_BYTES = 8_192
+"""A longer batch is checked in a thread, if the configuration says so: about 25 signatures."""
+IDLE_MS = 1_000
 
 
 class Batches:
@@ -57,10 +49,8 @@ class Batches:
         threaded: bool,
         log: BoundLogger,
     ) -> None:
-        self._member = member
         self._chain_id = genesis.chain_id
         self._parameters = genesis.parameters
-        self._validator = validator
         self._sets = replica_sets
         self._store = store
         self._rows = rows
@@ -70,14 +60,20 @@ class Batches:
         self._verify = verify
         self._threaded = threaded
         self._log = log
-        self._packer = Packer(genesis.parameters)
-        self._fetches = Fetches()
-        self._unordered: dict[Digest, BatchRef] = {}
+        self._pending: list[Actions] = []
         self._wake = asyncio.Event()
-        self._sequence = 0
+        self._rules = Dissemination(
+            member=member,
+            chain_id=genesis.chain_id,
+            parameters=genesis.parameters,
+            sign=validator.sign,
+            # Above whatever was used before a crash: no member makes a thousand batches a second for long.
+            first_sequence=now().wall_ms,
+            height=executor.tip.height,
+        )
 
     def register(self) -> None:
-        """Take the frames that concern batches, and the links' coming up."""
+        """Take the frames that concern batches, and the links' coming and going."""
         self._network.handle(Batch, self._on_batch)
         self._network.handle(BatchRequest, self._on_request)
         self._network.handle(BatchMissing, self._on_missing)
@@ -87,98 +83,87 @@ class Batches:
     async def recover(self) -> None:
         """Batches that are on disk and in no block are ready again."""
         for digest in list(self._store.unordered_batches()):
-            stored = self._store.get_batch(digest)
-            assert stored is not None, "a listed batch is there"
-            body = decode(stored.body, BatchBody, limit_bytes=len(stored.body))
-            if body.origin == self._member:
-                self._sequence = max(self._sequence, body.origin_sequence)
-            await self._ready(batch_ref(body, stored.body), body)
-        self._sequence = max(self._sequence, now().wall_ms)
+            batch = self._signed(digest)
+            if batch is None:
+                continue  # a row of it was erased: it comes again from whoever still orders it
+            body = decode(batch.body, BatchBody, limit_bytes=len(batch.body))
+            ref = batch_ref(body, batch.body)
+            self._do(self._rules.restore(batch, ref, now()))
+            await self._driver.put(inputs.BatchStored(ref))
 
-    def submit(self, submission: Submission, client: str) -> bool:
-        """Queue an admitted transaction; False where this node's unordered bytes are at their bound."""
-        size = sum(ref.size_bytes for ref in self._unordered.values() if ref.origin == self._member)
-        if (
-            size + self._packer.queued_bytes + len(submission.transaction.body)
-            > self._parameters.unordered_bytes
-        ):
-            return False
-        self._packer.add(submission, client)
-        self._wake.set()
-        return True
+    def submit(self, submission: Submission, client: str, valid_until_height: int) -> str:
+        """Queue an admitted transaction; "" or why it was not taken: "busy", "too-large"."""
+        actions = self._rules.submit(
+            submission, client=client, valid_until_height=valid_until_height, now=now()
+        )
+        self._do(actions)
+        return actions.refused[0].rule if actions.refused else ""
 
     def want(self, refs: Sequence[BatchRef], sources: Sequence[ReplicaId]) -> None:
-        """Fetch batches that are not here: from the sources in turn, then from anybody."""
-        others = [one for one in self._sets(0).ids if one not in sources]
+        """Fetch batches that are not here, from these peers in turn."""
         for ref in refs:
             if not self._store.has_batch(ref.digest):
-                peers = [one for one in (*sources, *others) if one != self._member]
-                self._fetches.want(ref.digest, peers)
-        self._wake.set()
+                self._do(self._rules.fetch(Fetch(ref, tuple(sources)), now()))
+
+    def relay(self, relays: Sequence[Relay]) -> None:
+        """Hand batches to a primary that leaves them waiting."""
+        for one in relays:
+            self._do(self._rules.relay([one.ref.digest], one.to, now()))
 
     def executed(self, refs: Sequence[BatchRef], height: int) -> None:
         """A block was executed: its batches, and those that expired, are no longer to be ordered."""
-        for ref in refs:
-            self._unordered.pop(ref.digest, None)
-        expired = [digest for digest, ref in self._unordered.items() if ref.expiry_height < height]
-        if expired:
-            for digest in expired:
-                del self._unordered[digest]
-            self._store.delete_unordered(expired)
+        self._do(self._rules.block_executed(height, refs, now()))
+
+    def _do(self, actions: Actions) -> None:
+        self._pending.append(actions)
+        self._wake.set()
 
     async def run(self) -> None:
-        """Pack and fetch. Until cancelled."""
+        """Carry out what was asked for, and tick. Until cancelled."""
+        wake_at_ms: int | None = None
         while True:
             current = now().monotonic_ms
-            for peer, digest in self._fetches.due(current):
-                if not self._store.has_batch(digest):
-                    self._network.offer(peer, BatchRequest(digest))
-            if self._packer.queued_bytes:
-                if any(ref.origin == self._member for ref in self._unordered.values()):
-                    # One is under way already: let this one fill.
-                    await asyncio.sleep(self._parameters.batch_delay_ms / 1000)
-                await self._pack()
-                continue
+            wait_ms = IDLE_MS if wake_at_ms is None else max(0, min(IDLE_MS, wake_at_ms - current))
             try:
-                async with asyncio.timeout(LOOK_EVERY_MS / 1000):
+                async with asyncio.timeout(wait_ms / 1000):
                     await self._wake.wait()
             except TimeoutError:
-                continue
-            finally:
-                self._wake.clear()
+                pass  # nothing asked: a tick is due
+            self._wake.clear()
+            pending, self._pending = self._pending, []
+            actions = merge([*pending, self._rules.tick(now())])
+            await self._carry_out(actions)
+            wake_at_ms = actions.wake_at_ms
 
-    async def _pack(self) -> None:
-        submissions = self._packer.take()
-        self._sequence += 1
-        body = BatchBody(
-            self._member,
-            self._sequence,
-            self._executor.tip.height + BATCH_VALIDITY_HEIGHTS,
-            tuple(one.transaction for one in submissions),
-        )
-        data = encode(body)
-        rows = tuple(row for one in submissions for row in one.rows)
-        signature = self._validator.sign(batch_signed_bytes(self._chain_id, data))
-        batch = SignedBatch(data, signature, rows)
-        await self._keep(batch)
-        frame = Batch(encode(batch))
-        for peer in self._sets(0).ids:
-            if peer != self._member:
+    async def _carry_out(self, actions: Actions) -> None:
+        """In the order of Actions: what is announced is on disk."""
+        if actions.hold:
+            await asyncio.to_thread(self._keep, actions.hold)
+            for hold in actions.hold:
+                await self._driver.put(inputs.BatchStored(hold.ref))
+        for push in actions.push:
+            frame = Batch(encode(push.batch))
+            for peer in push.to:
                 self._network.offer(peer, frame)
-        await self._ready(batch_ref(body, data), body)
+        for serve in actions.serve:
+            batch = self._signed(serve.digest)
+            answer = BatchMissing(serve.digest) if batch is None else Batch(encode(batch))
+            self._network.offer(serve.to, answer)
+        for offer in actions.offer:
+            self._network.offer(offer.to, BatchOffer(offer.digests))
+        for request in actions.request:
+            self._network.offer(request.to, BatchRequest(request.digest))
+        for dropped in actions.dropped:
+            self._log.warning("batch dropped", peer=dropped.peer, rule=dropped.rule)
+        for transaction_id in actions.expired:
+            self._log.warning("own transaction expired unordered", transaction=transaction_id.hex())
+        if actions.forget:
+            self._store.delete_unordered(actions.forget)
 
-    async def _keep(self, batch: SignedBatch) -> None:
-        def write() -> None:
-            self._rows.put(batch.rows)
-            self._store.put_batches([batch])
-
-        await asyncio.to_thread(write)
-
-    async def _ready(self, ref: BatchRef, body: BatchBody) -> None:
-        self._executor.keep_body(ref.digest, body)
-        if self._store.batch_height(ref.digest) is None:
-            self._unordered[ref.digest] = ref
-        await self._driver.put(inputs.BatchStored(ref))
+    def _keep(self, holds: Sequence[Hold]) -> None:
+        """Rows first: a batch that is here is complete."""
+        self._rows.put(row for hold in holds for row in hold.batch.rows)
+        self._store.put_batches(hold.batch for hold in holds)
 
     async def _on_batch(self, peer: ReplicaId, frame: Batch) -> None:
         try:
@@ -186,23 +171,17 @@ class Batches:
         except DecodeError as error:
             self._log.warning("batch refused", peer=peer, rule=error.code)
             return
+        digest = batch_digest(batch.body)
+        if self._store.has_batch(digest):
+            return
         checked = await self._check(batch)
         if isinstance(checked, Refusal):
             self._log.warning("batch refused", peer=peer, rule=checked.rule, detail=checked.detail)
+            self._do(self._rules.missing_from_peer(peer, digest, now()))
             return
         ref, body = checked
-        if self._store.has_batch(ref.digest) or not self._has_room(ref):
-            return
-        await self._keep(batch)
-        self._fetches.done(ref.digest)
-        await self._ready(ref, body)
-
-    def _has_room(self, ref: BatchRef) -> bool:
-        """Unordered bytes are bounded for each origin; what was asked for always finds room."""
-        if self._fetches.wants(ref.digest):
-            return True
-        held = sum(one.size_bytes for one in self._unordered.values() if one.origin == ref.origin)
-        return held + ref.size_bytes <= self._parameters.unordered_bytes
+        self._executor.keep_body(ref.digest, body)
+        self._do(self._rules.batch_from_peer(peer, batch, ref, now()))
 
     async def _check(self, batch: SignedBatch) -> tuple[BatchRef, BatchBody] | Refusal:
         members = self._sets(self._executor.tip.height + 1)
@@ -217,40 +196,28 @@ class Batches:
                 valid_point=valid_point,
             )
 
-        if self._threaded and len(batch.body) > INLINE_TRANSACTIONS * 300:
+        if self._threaded and len(batch.body) > THREAD_FROM_BYTES:
             return await asyncio.to_thread(check)
         return check()
 
     def _signed(self, digest: Digest) -> SignedBatch | None:
-        """A stored batch with its rows; None where it, or a row that is not erased, is missing."""
+        """A stored batch with its rows; None where it, or a row of it, is missing or erased."""
         stored = self._store.get_batch(digest)
         if stored is None:
             return None
-        rows: list[Row] = []
-        for row_digest in stored.row_digests:
-            row = self._rows.get(row_digest)
-            if row is None:
-                return None
-            rows.append(row)
-        return SignedBatch(stored.body, stored.signature, tuple(rows))
+        rows = [self._rows.get(row_digest) for row_digest in stored.row_digests]
+        here = tuple(row for row in rows if row is not None)
+        return SignedBatch(stored.body, stored.signature, here) if len(here) == len(rows) else None
 
     async def _on_request(self, peer: ReplicaId, frame: BatchRequest) -> None:
-        batch = self._signed(frame.digest)
-        answer = BatchMissing(frame.digest) if batch is None else Batch(encode(batch))
-        await self._network.send(peer, answer)
+        self._do(self._rules.request_from_peer(peer, frame.digest, now()))
 
     async def _on_missing(self, peer: ReplicaId, frame: BatchMissing) -> None:
-        self._fetches.refused(frame.digest, peer)
-        self._wake.set()
+        self._do(self._rules.missing_from_peer(peer, frame.digest, now()))
 
     async def _on_offer(self, peer: ReplicaId, frame: BatchOffer) -> None:
-        for digest in frame.digests:
-            if not self._store.has_batch(digest):
-                self._fetches.want(digest, [peer])
-        self._wake.set()
+        unknown = [digest for digest in frame.digests if not self._store.has_batch(digest)]
+        self._do(self._rules.offer_from_peer(peer, unknown, now()))
 
     async def _on_link(self, peer: ReplicaId, up: bool) -> None:
-        """A link that broke lost what was under way: offer what this node knows to be unordered."""
-        digests = tuple(self._unordered)[:OFFERED]
-        if up and digests:
-            self._network.offer(peer, BatchOffer(digests))
+        self._do(self._rules.link_up(peer, now()) if up else self._rules.link_down(peer, now()))

@@ -236,6 +236,7 @@ class _House:
     def note(self, turn: Turn) -> None:
         for fetch in turn.fetch:
             self.batches.want([fetch.ref], fetch.sources)
+        self.batches.relay(turn.relay)
         if turn.behind is not None:
             self.sync.behind(turn.behind)
         for evidence in turn.evidence:

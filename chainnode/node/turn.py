@@ -14,6 +14,7 @@ from consensus.ready import (
     Ready,
     Record,
     Rejection,
+    Relay,
 )
 from consensus.types import BatchRef, ReplicaId
 
@@ -68,6 +69,7 @@ class Turn:
     certified: list[QuorumCertificate] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
+    relay: list[Relay] = field(default_factory=list)
     behind: Behind | None = None
     halt: Halt | None = None
     wake_at_ms: int | None = None
@@ -80,6 +82,7 @@ class Turn:
         self.certified.extend(ready.certified)
         self.evidence.extend(ready.evidence)
         self.rejections.extend(ready.rejections)
+        self.relay.extend(ready.relay)
         if ready.behind and (self.behind is None or ready.behind.height > self.behind.height):
             self.behind = ready.behind
         self.halt = self.halt or ready.halt
