@@ -137,9 +137,10 @@ def execute(
         here[id_] = None
         if not rule and isinstance(body.payload, RequestRelease):
             deferred.append((len(results), id_, body))
-        results.append(Result(id_, rule) if rule else Result(id_, ""))
-        if not rule and not isinstance(body.payload, RequestRelease):
-            results[-1] = _run(block, id_, body)
+        elif not rule:
+            results.append(_run(block, id_, body))
+            continue
+        results.append(Result(id_, rule))
     for at, id_, body in deferred:
         results[at] = _run(block, id_, body)
     puts = state.update(block.state.changes, block.state.index_changes)

@@ -1,11 +1,19 @@
 """ReleaseReceipt: what proves a decision, AUTHORISED or REFUSED, to somebody who has the genesis file.
 
-A map in deterministic CBOR. It holds the block's header and certificate, the signed transactions that the
-decision rests on, the state's entries with the tree's preimages under the header's state root (where an
-entry is missing, they prove that it is), the objects' pointers with their place in the anchored batches,
-and the rows of the standing consents that were evaluated: a receipt shows those provisions to its reader.
-Nothing in it is superfluous and everything stands in the order in which it is needed.
+A map in deterministic CBOR (RFC 8949 section 4.2.1):
 
+    type, version   RECEIPT_TYPE, 1
+    chain, request  chain id (32 bytes), request id (16 bytes)
+    header          encoded BlockHeader; its state root is what the rest is proven under
+    certificate     encoded QuorumCertificate for that header
+    transactions    [body, signature]: what the decision rests on, enrolments and departments included
+    records         [name, value] of each entry of the state that is present
+    nodes, buckets  the tree's preimages (proof.py); where an entry is missing, they prove that it is
+    pointers        [batch root, place, encoded ObjectPointer, siblings] of each object
+    rows            [salt, data] of the standing consents that were evaluated: a receipt shows those
+                    provisions to its reader
+
+Each thing stands there once, in the order in which evidence.examine first needs it, and nothing else does.
 The body is made at the decision's own height, right after execution; the certificate joins it later.
 """
 

@@ -11,7 +11,18 @@ from msgspec import structs
 from chainnode.ledger import keys, view
 from chainnode.ledger import receipt as receipt_module
 from chainnode.ledger.evidence import VerificationError, examine
-from chainnode.ledger.payloads import AttestEnrolment, Grant, Payload, Provision, RequestRelease
+from chainnode.ledger.payloads import (
+    AddDepartment,
+    AttestEnrolment,
+    Consent,
+    Grant,
+    Payload,
+    ProveEnrolment,
+    Provision,
+    RequestRelease,
+    Revoke,
+    Withdraw,
+)
 from chainnode.ledger.records import (
     ConsentsRecord,
     GrantRecord,
@@ -19,13 +30,14 @@ from chainnode.ledger.records import (
     ObjectVerdict,
     Record,
     ReleaseRecord,
+    RevocationRecord,
     Source,
 )
 from chainnode.ledger.transaction import SignedTransaction, TransactionBody
 from consensus.codec import encode
 from consensus.domain import signing_bytes
 from tests.ledger.receipts import receipt, rule, signed_scene
-from tests.ledger.scene import PROVIDER, Scene, consent_row
+from tests.ledger.scene import DEPARTMENT, PROVIDER, Scene, consent_row
 from tests.ledger.world import Actor, id16
 
 
@@ -148,7 +160,7 @@ def test_no_field_of_a_decision_is_taken_on_trust(
 def test_a_hospitals_own_registrar_makes_no_patient(forger: None) -> None:
     scene, request = signed_scene()
     handle, inside = scene.handle("ada"), scene.chain.registrars[1]
-    signing = plant_attestation(scene, handle, inside)
+    signing = said_by(scene, inside, AttestEnrolment(handle))
     record = view.patient(scene.chain.state, handle)
     assert record is not None
     overwrite(scene, (keys.patient(handle), structs.replace(record, registrar="inside", attested=signing)))
@@ -156,20 +168,12 @@ def test_a_hospitals_own_registrar_makes_no_patient(forger: None) -> None:
     assert rule(scene, receipt(scene, request)) == "bad-transaction"
 
 
-def plant_attestation(scene: Scene, handle: bytes, registrar: Actor) -> Source:
-    submission = scene.chain.submission(registrar, AttestEnrolment(handle))
-    scene.chain.transactions[submission.transaction.id()] = (submission.transaction, 1)
-    return Source(submission.transaction.id(), 1)
-
-
 def test_a_patients_key_cannot_be_exchanged(forger: None) -> None:
     scene, request, key = without_ada()
     handle, mallory = scene.handle("ada"), Actor("mallory")
     record = view.patient(scene.chain.state, handle)
     assert record is not None
-    submission = scene.chain.submission(mallory, scene.patient_grant(request, "ada"))
-    scene.chain.transactions[submission.transaction.id()] = (submission.transaction, 1)
-    source = Source(submission.transaction.id(), 1)
+    source = said_by(scene, mallory, scene.patient_grant(request, "ada"))
     overwrite(
         scene,
         (keys.patient(handle), structs.replace(record, patient_key=mallory.public)),
@@ -196,9 +200,7 @@ def test_a_stewards_key_that_genesis_does_not_give_is_refused(forger: None) -> N
 def test_a_stewards_word_under_another_role_does_not_count(forger: None) -> None:
     scene, request = signed_scene()
     said = Grant(request, "head", b"", PROVIDER, "cardiology", "permit", (), b"")
-    submission = scene.chain.submission(scene.steward, said)
-    scene.chain.transactions[submission.transaction.id()] = (submission.transaction, 1)
-    source = Source(submission.transaction.id(), 1)
+    source = said_by(scene, scene.steward, said)
     key = keys.grant(request, "head", number=PROVIDER, slug="cardiology")
     overwrite(scene, (key, forged_grant(scene, source, scene.steward.public)))
     scene.release(request)
@@ -215,9 +217,7 @@ def test_an_application_whose_key_did_not_prove_itself_is_refused(forger: None) 
 
 def replant(scene: Scene, key: bytes, payload: Payload, signer: Actor, field: str) -> None:
     """Let a record rest on another transaction."""
-    submission = scene.chain.submission(signer, payload)
-    scene.chain.transactions[submission.transaction.id()] = (submission.transaction, 1)
-    source = Source(submission.transaction.id(), 1)
+    source = said_by(scene, signer, payload)
     record = view.request(scene.chain.state, payload.request_id)  # type: ignore[union-attr]
     assert record is not None
     overwrite(scene, (key, structs.replace(record, **{field: source})))
@@ -265,3 +265,82 @@ def test_a_consents_row_that_is_no_document_gives_nothing() -> None:
     odd = structs.replace(held.consents[0], provision_row=row.digest())
     overwrite(scene, (keys.consents(handle), ConsentsRecord((odd,))))
     assert scene.release(request).verdicts[1].rule == "patient-not-signed"
+
+
+def said_by(scene: Scene, signer: Actor, payload: Payload) -> Source:
+    """A well-signed transaction of `signer` that was never executed."""
+    submission = scene.chain.submission(signer, payload)
+    scene.chain.transactions[submission.transaction.id()] = (submission.transaction, 1)
+    return Source(submission.transaction.id(), 1)
+
+
+MALLORY = Actor("mallory")
+
+
+def test_a_consent_by_another_key_is_none(forger: None) -> None:
+    scene, request = signed_scene()
+    handle = scene.handle("bob")
+    held = view.consents(scene.chain.state, handle)
+    assert held is not None
+    said = Consent(handle, held.consents[0].consent_id, held.consents[0].provision_row)
+    forged = structs.replace(held.consents[0], given=said_by(scene, MALLORY, said))
+    overwrite(scene, (keys.consents(handle), ConsentsRecord((forged,))))
+    scene.release(request)
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def test_a_revocation_by_another_key_is_none(forger: None) -> None:
+    scene, request = signed_scene()
+    handle = scene.handle("ada")
+    source = said_by(scene, MALLORY, Revoke(handle, "all", b""))
+    overwrite(scene, (keys.revocations(handle), RevocationRecord(structs.replace(source, height=99))))
+    assert scene.release(request).verdicts[0].rule == "revoked"
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def test_an_application_by_another_key_is_none(forger: None) -> None:
+    scene, request = signed_scene()
+    replant(scene, keys.request(request), scene.application(["a1", "b1"])[0], MALLORY, "applied")
+    scene.release(request)
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def test_a_withdrawal_by_another_key_is_none(forger: None) -> None:
+    scene, request = signed_scene()
+    payload = Withdraw(request, "project", 0, "")
+    replant(scene, keys.request(request), payload, MALLORY, "withdrawn")
+    assert scene.release(request).rule == "request-withdrawn"
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+def test_a_release_that_another_key_asked_for_is_none(forger: None) -> None:
+    scene, request = signed_scene()
+    asked = said_by(scene, MALLORY, RequestRelease(request))
+
+    def by_mallory(record: ReleaseRecord) -> ReleaseRecord:
+        return structs.replace(record, requested=structs.replace(asked, height=record.height))
+
+    assert rule(scene, change_release(scene, request, by_mallory)) == "bad-transaction"
+
+
+def test_a_department_that_another_key_added_is_none(forger: None) -> None:
+    scene, request = signed_scene()
+    record = view.department(scene.chain.state, PROVIDER, DEPARTMENT)
+    assert record is not None
+    added = said_by(scene, MALLORY, AddDepartment(PROVIDER, DEPARTMENT, record.head_key))
+    overwrite(scene, (keys.department(PROVIDER, DEPARTMENT), structs.replace(record, added=added)))
+    scene.release(request)
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"
+
+
+@pytest.mark.parametrize("step", ["enrolled", "proven"])
+def test_an_enrolment_step_by_another_key_is_none(forger: None, step: str) -> None:
+    scene, request = signed_scene()
+    handle = scene.handle("ada")
+    record = view.patient(scene.chain.state, handle)
+    assert record is not None
+    payload = scene.enrolment("ada")[0] if step == "enrolled" else ProveEnrolment(handle)
+    forged = structs.replace(record, **{step: said_by(scene, MALLORY, payload)})
+    overwrite(scene, (keys.patient(handle), forged))
+    scene.release(request)
+    assert rule(scene, receipt(scene, request)) == "bad-transaction"

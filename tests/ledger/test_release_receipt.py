@@ -198,17 +198,24 @@ def test_only_a_quorums_votes_on_this_header_are_a_certificate() -> None:
     assert rule(scene, cbor.encode(content | {"certificate": more})) == ""
 
 
-LISTS = ("transactions", "records", "nodes", "buckets", "pointers", "rows")
+LEFT_OUT = {
+    "transactions": "missing-fact",
+    "records": "missing-fact",
+    "nodes": "bad-proof",
+    "buckets": "bad-proof",
+    "pointers": "missing-fact",
+    "rows": "verdict-differs",
+}
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", LEFT_OUT)
 def test_nothing_may_be_left_out_doubled_added_or_moved(name: str) -> None:
     scene, _, data = authorised()
     content = taken_apart(data)
     items: list[Any] = content[name]
-    rules = ("missing-fact", "bad-proof", "verdict-differs", "bad-pointer", "receipt-not-minimal")
     for at in range(len(items)):
-        assert rule(scene, cbor.encode(content | {name: items[:at] + items[at + 1 :]})) in rules
+        shorter = content | {name: items[:at] + items[at + 1 :]}
+        assert rule(scene, cbor.encode(shorter)) == LEFT_OUT[name]
     assert rule(scene, cbor.encode(content | {name: [*items, items[0]]})) == "receipt-not-minimal"
     if len(items) > 1:
         moved = [items[1], items[0], *items[2:]]
