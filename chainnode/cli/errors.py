@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from chainnode.gateway.errors import GATEWAY_RULES
 from chainnode.ledger.rules import RULES
-from chainnode.node.api import NotFound, ReadTimeout, Refused
+from chainnode.node.api import NotFound, Outcome, ReadTimeout, Refused, SubmitResult
 from genesis.errors import (
     EXIT_BUG,
     EXIT_ENVIRONMENT,
@@ -56,13 +56,26 @@ _NEXT_STEPS = {
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An error as a person or a program sees it."""
+    """An error as a person or a program sees it. `statement`: the node's signed word, where there is one."""
 
     code: str
     what: str
     unchanged: str
     next_step: str
     exit_code: int
+    statement: bytes = b""
+
+
+class TransactionRefused(Refused):
+    """A transaction that a rule refused: by the chain (certified), or turned away by this node."""
+
+    def __init__(self, result: SubmitResult) -> None:
+        super().__init__(result.code, result.detail or RULES.get(result.code, ""))
+        self.result = result
+        if result.outcome is Outcome.TURNED_AWAY:
+            self.unchanged = "turned away at admission: this node's own statement, nothing went on chain"
+        else:
+            self.unchanged = f"included at height {result.height} and refused there: it changed no state"
 
 
 def describe(error: OperatorError | Refused) -> Report:
@@ -75,8 +88,10 @@ def describe(error: OperatorError | Refused) -> Report:
         return Report(error.rule, sentence, "nothing was changed", next_step, EXIT_USAGE)
     if isinstance(error, ReadTimeout):
         return Report(error.rule, sentence, "nothing was changed", next_step, EXIT_TIMEOUT)
-    unchanged = getattr(error, "unchanged", "nothing was changed")
-    return Report(error.rule, sentence, unchanged, next_step, EXIT_REFUSED)
+    if isinstance(error, TransactionRefused):
+        result = error.result
+        return Report(error.rule, sentence, error.unchanged, next_step, EXIT_REFUSED, result.statement)
+    return Report(error.rule, sentence, "nothing was changed", next_step, EXIT_REFUSED)
 
 
 def usage(what: str, next_step: str) -> OperatorError:

@@ -94,13 +94,15 @@ def show(data: Any, *shown: Any, json: bool) -> None:
 def show_error(report: Report, *, json: bool) -> None:
     """The three parts of an error on stderr."""
     if json:
-        error = {
+        error: dict[str, Any] = {
             "code": report.code,
             "what": report.what,
             "unchanged": report.unchanged,
             "next": report.next_step,
             "exit_code": report.exit_code,
         }
+        if report.statement:
+            error["statement"] = report.statement
         sys.stderr.write(_json({"error": error}) + "\n")
         return
     out = console(stderr=True)

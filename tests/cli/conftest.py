@@ -1,3 +1,4 @@
+import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,12 +69,14 @@ def secret(tmp_path):
 
 
 @dataclass
-class Hospital:
-    """A running network of one member, for commands that need a node."""
+class Network:
+    """A running network of two members: hospital-a provides, hospital-b applies."""
 
     folder: Path
     home: Path
     steward_file: Path
+    other_home: Path
+    other_steward_file: Path
     genesis: Path
     insurer: Path
     passphrase: Path
@@ -81,6 +84,10 @@ class Hospital:
     @property
     def node(self):
         return ("--home", self.home)
+
+    @property
+    def other(self):
+        return ("--home", self.other_home)
 
     @property
     def opened(self):
@@ -93,15 +100,23 @@ class Hospital:
 
 
 @pytest.fixture(scope="session")
-async def hospital(tmp_path_factory):
+def hospital(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cn")
-    consortium = found(folder, count=1)
+    consortium = found(folder, count=2)
     passphrase = folder / "pw"
     passphrase.write_bytes(consortium.passphrase)
     passphrase.chmod(0o600)
-    only = consortium.hospitals[0]
+    a, b = consortium.hospitals
     with Nodes(consortium) as nodes:
         nodes.start()
-        await nodes.ready()
-        insurer = consortium.registrars["insurer"]
-        yield Hospital(folder, only.home, only.steward_file, consortium.genesis_file, insurer, passphrase)
+        asyncio.run(nodes.ready())
+        yield Network(
+            folder,
+            a.home,
+            a.steward_file,
+            b.home,
+            b.steward_file,
+            consortium.genesis_file,
+            consortium.registrars["insurer"],
+            passphrase,
+        )

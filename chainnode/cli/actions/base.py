@@ -8,14 +8,13 @@ import os
 from collections.abc import Sequence
 from typing import TypeVar
 
-from chainnode.cli.errors import CLI_BUSY, CLI_PENDING
+from chainnode.cli.errors import CLI_BUSY, CLI_PENDING, TransactionRefused
 from chainnode.gateway.client import DEFAULT_TIMEOUT_MS, GatewayClient
 from chainnode.ledger import keys
 from chainnode.ledger.payloads import Payload
 from chainnode.ledger.records import RECORD_BYTES, Record
-from chainnode.ledger.rules import RULES
 from chainnode.ledger.transaction import NONCE_BYTES, Row, sign_transaction
-from chainnode.node.api import ChainInfo, NotFound, Outcome, Part, Refused, Stamp, SubmitResult
+from chainnode.node.api import ChainInfo, NotFound, Outcome, Part, Stamp, SubmitResult
 from chainnode.vault.keys import SigningKey
 from consensus.codec import decode, encode
 from genesis.errors import OperatorError
@@ -25,18 +24,6 @@ R = TypeVar("R", bound=Record)
 MAX_VALIDITY_HEIGHTS = 500
 SALT_BYTES = 32
 OK = "ok"
-
-
-class TransactionRefused(Refused):
-    """A transaction that a rule refused: by the chain (certified), or turned away by this node."""
-
-    def __init__(self, result: SubmitResult) -> None:
-        super().__init__(result.code, result.detail or RULES.get(result.code, ""))
-        self.result = result
-        if result.outcome is Outcome.TURNED_AWAY:
-            self.unchanged = "turned away at admission: this node's own statement, nothing went on chain"
-        else:
-            self.unchanged = f"included at height {result.height} and refused there: it changed no state"
 
 
 def new_row(data: bytes) -> Row:

@@ -15,7 +15,7 @@ def write_private(path: Path, data: bytes) -> Path:
     """
     temporary = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _private_folder(path.parent)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
@@ -32,6 +32,13 @@ def write_private(path: Path, data: bytes) -> Path:
             next_step=f"check space and permissions: df {path.parent}",
         ) from None
     return path
+
+
+def _private_folder(folder: Path) -> None:
+    """The folder and whatever is missing above it, 0700. mkdir itself gives the mode to the last alone."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
 
 
 def read_limited(path: Path, limit_bytes: int, what: str) -> bytes:

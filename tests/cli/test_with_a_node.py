@@ -1,0 +1,304 @@
+"""Every command that talks to a node, against real ones: a network of two members."""
+
+import json
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from chainnode.cli.main import run
+from genesis.errors import (
+    EXIT_IN_USE,
+    EXIT_INPUT,
+    EXIT_KEY,
+    EXIT_REFUSED,
+    EXIT_USAGE,
+    EXIT_VERIFY,
+)
+
+FAST = ("--kdf", "interactive")
+WHERE = ("--department", "cardio", "--study", "registry", "--policy", "HMB")
+
+
+def add_department(hospital, name, steward_file, node):
+    head = hospital.folder / f"{name}.key"
+    steward = ("--steward-file", steward_file, *hospital.opened, *node)
+    made = ("--head-file", head, "--head-passphrase-file", hospital.passphrase, *FAST)
+    assert run([str(word) for word in ("department", "add", name, *steward, *made)]) == 0
+    return head
+
+
+@pytest.fixture(scope="session")
+def department(hospital):
+    """The head's file of a department of hospital-a with a study."""
+    head = add_department(hospital, "cardio", hospital.steward_file, hospital.node)
+    line = ("study", "add", "registry", "--department", "cardio", "--head-file", head)
+    assert run([str(word) for word in (*line, *hospital.opened, *hospital.node)]) == 0
+    return head
+
+
+@pytest.fixture(scope="session")
+def applicant(hospital):
+    """The head's file of a department of hospital-b."""
+    return add_department(hospital, "onco", hospital.other_steward_file, hospital.other)
+
+
+@pytest.fixture
+def enrol(hospital, department, ok):
+    """Enrols the patient of a bundle; files and handle."""
+
+    def make(number, *, active=True):
+        wallet, card = hospital.folder / f"w{number}.key", hospital.folder / f"w{number}.card"
+        bundle, member = hospital.bundle(number), ("--member", "hospital-a", *hospital.opened)
+        ok("wallet", "new", wallet, *hospital.opened, *FAST)
+        ok("wallet", "card", wallet, "--genesis", hospital.genesis, *member, "--out", card)
+        steward = ("--steward-file", hospital.steward_file, *hospital.opened, *hospital.node)
+        handle = ok("patient", "enrol", card, "--bundle", bundle, *steward)["handle"]
+        if active:
+            registrar = ("--registrar-file", hospital.insurer, *hospital.opened, *hospital.node)
+            ok("patient", "attest", handle, *registrar)
+            ok("patient", "prove", wallet, *member, *hospital.node)
+        return SimpleNamespace(wallet=wallet, card=card, bundle=bundle, member=member, handle=handle)
+
+    return make
+
+
+@pytest.fixture
+def apply(hospital, applicant, ok, tmp_path):
+    """Files an application of hospital-b; its id, the project's options, and how to wait for it."""
+    count = iter(range(100))
+
+    def make(*more):
+        project = tmp_path / f"project-{next(count)}.key"
+        height = str(ok("status", *hospital.node)["height"])
+        head = ("--department", "onco", "--head-file", applicant, *hospital.opened, "--min-height", height)
+        keys = ("--project-file", project, "--project-passphrase-file", hospital.passphrase, *FAST)
+        text = ("--project", "heart", "--title", "Heart [study]", "--expires", "30d", *more)
+        made = ok("request", "new", *head, *keys, *text, *hospital.other)
+        options = ("--project-file", project, *hospital.opened, *hospital.other)
+        ok("status", *hospital.node, "--min-height", made["height"])
+        return made["request"], options
+
+    return make
+
+
+def test_status_and_blocks(hospital, department, ok, cli):
+    status = ok("status", *hospital.node)
+    assert (status["slug"], status["voting"]) == ("hospital-a", True)
+    assert "cardio" in [one["department"] for one in ok("department", "list", *hospital.node)]
+    assert ok("study", "list", *hospital.node)[0]["study"] == "registry"
+    transaction = ok("show", "1", *hospital.node)["transactions"][0]
+    found = ok("show", transaction["id"], *hospital.node)
+    assert (found["height"], found["code"], found["payload_kind"]) == (1, "ok", "add-department")
+    assert "state root" in cli("show", "1", *hospital.node).out
+    assert "Node of hospital-a" in cli("status", *hospital.node).out
+
+
+def test_what_is_not_there_is_not_found(hospital, cli):
+    for id_ in ("99999", "ab" * 32, "ab" * 16):
+        assert cli("show", id_, *hospital.node).code == EXIT_USAGE
+    assert cli("show", "not-hex", *hospital.node, "--json").error["code"] == "CLI-01"
+    assert cli("patient", "show", "ab" * 16, *hospital.node, "--json").error["code"] == "unknown-patient"
+
+
+def test_from_intake_to_the_table(hospital, enrol, apply, department, ok, cli, tmp_path):
+    patient = enrol(0)
+    assert ok("patient", "show", patient.handle, *hospital.node)["active"] is True
+    dry = ok("record", "add", patient.bundle, *WHERE, "--dry-run", *hospital.node)
+    assert dry["objects"] == 0 and dry["report"]["subjects"] == 1
+    added = ok("record", "add", patient.bundle, *WHERE, "--report", tmp_path / "r.json", *hospital.node)
+    assert added["objects"] >= 5
+    assert json.loads((tmp_path / "r.json").read_text())["report"] == added["report"]
+    again = ok("record", "add", patient.bundle, *WHERE, *hospital.node)
+    assert again["objects"] == 0
+    assert {one["reason"] for one in again["skipped"]} == {"taken-in-before"}
+    listed = ok("record", "list", "--objects", *hospital.node)
+    mine = [one["object"] for one in listed if one["handle"] == patient.handle]
+    assert len(mine) == added["objects"]
+    request, project = apply("--purpose", "HMB", "--object", ",".join(mine))
+    refused = cli("request", "release", request, *project, "--receipt", tmp_path / "no", "--json")
+    assert refused.code == EXIT_REFUSED
+    assert refused.json["rule"] == "patient-not-signed" and refused.error["code"] == "CLI-10"
+    signed = ok("consent", "sign", patient.wallet, request[:8], *patient.member, *hospital.node)
+    assert signed["objects"] == len(mine)
+    steward = ("--role", "steward", "--key-file", hospital.steward_file, *hospital.opened, *hospital.node)
+    head = ("--role", "head", "--department", "cardio", "--key-file", department, *hospital.opened)
+    ok("request", "approve", request, *steward)
+    assert ok("request", "approve", request, *head, *hospital.node)["parts"] == len(mine)
+    ok("request", "release", request, *project, "--receipt", tmp_path / "yes")
+    fetched = ok("request", "fetch", request, *project, "--workspace", tmp_path / "ws")
+    assert (fetched["objects"], fetched["failed"]) == (len(mine), [])
+    files = [path for path in (tmp_path / "ws").rglob("*") if path.is_file()]
+    assert len(files) == len(mine)
+    assert all(path.stat().st_mode & 0o077 == 0 for path in [*files, tmp_path / "ws"])
+    assert "Patients by condition" in cli("request", "fetch", request, *project, "--workspace", tmp_path).out
+    assert "Heart [study]" in cli("request", "list", *hospital.node).out
+    assert ok("show", request, *hospital.node)["state"] == "AUTHORISED"
+    for receipt, outcome in (("no", "REFUSED"), ("yes", "AUTHORISED")):
+        proven = ok("verify", tmp_path / receipt, "--genesis", hospital.genesis)
+        assert proven["outcome"] == outcome
+    broken = bytearray((tmp_path / "yes").read_bytes())
+    broken[len(broken) // 2] ^= 1
+    (tmp_path / "broken").write_bytes(broken)
+    assert cli("verify", tmp_path / "broken", "--genesis", hospital.genesis).code == EXIT_VERIFY
+    assert cli("verify", tmp_path / "yes", "--json").error["code"] == "CLI-01"
+
+
+def test_consents_and_revocations(hospital, enrol, ok, cli, tmp_path):
+    patient = enrol(1)
+    ok("record", "add", patient.bundle, *WHERE, *hospital.node)
+    wallet = (patient.wallet, *patient.member, *hospital.node)
+    terms = ("--purpose", "HMB", "--class", "conditions", "--actor", "hospital-a", "--until", "2030-12-31")
+    given = ok("consent", "standing", *wallet, *terms)["consent"]
+    shown = ok("consent", "list", "--handle", patient.handle, *hospital.node)
+    provision = shown["standing"][0]["document"]["provision"]
+    assert (provision["purposes"], provision["classes"], provision["actors"]) == (
+        ["HMB"],
+        ["conditions"],
+        [0],
+    )
+    assert provision["end_ms"] == 1_924_992_000_000
+    ok("consent", "revoke", *wallet, "--consent", given)
+    ok("consent", "revoke", *wallet, "--class", "observations")
+    ok("consent", "revoke", *wallet, "--all")
+    shown = ok("consent", "list", *wallet)
+    assert shown["standing"][0]["record"]["revoked"]["height"] > 0
+    assert [one["data_class"] for one in shown["revocations"]["classes"]] == ["observations"]
+    assert "everything" in cli("consent", "list", *wallet).out
+    assert cli("consent", "revoke", *wallet).code == EXIT_USAGE
+    odd = tmp_path / "consent.json"
+    odd.write_text('{"resourceType": "Consent", "modifierExtension": []}')
+    assert cli("consent", "standing", *wallet, "--fhir", odd, "--json").error["code"] == "CLI-02"
+
+
+def test_denials_and_withdrawals(hospital, enrol, apply, department, ok, cli):
+    patient = enrol(2)
+    ok("record", "add", patient.bundle, *WHERE, *hospital.node)
+    request, project = apply("--purpose", "GRU", "--from", "hospital-a/cardio", "--class", "conditions")
+    ok("consent", "deny", patient.wallet, request, *patient.member, *hospital.node)
+    steward = ("--key-file", hospital.steward_file, *hospital.opened, *hospital.node)
+    head = ("--role", "head", "--department", "cardio", "--key-file", department, *hospital.opened)
+    ok("request", "deny", request, "--role", "steward", *steward)
+    ok("request", "deny", request, *head, *hospital.node)
+    decisions = {
+        one["role"]: one["record"]["decision"] for one in ok("show", request, *hospital.node)["grants"]
+    }
+    assert decisions == {"patient": "deny", "steward": "deny", "head": "deny"}
+    ok("request", "withdraw", request, "--role", "steward", *steward)
+    ok("request", "withdraw", request, *head, *hospital.node)
+    ok(
+        "request",
+        "withdraw",
+        request,
+        "--role",
+        "patient",
+        "--key-file",
+        patient.wallet,
+        *patient.member,
+        *hospital.node,
+    )
+    assert ok("show", request, *hospital.node)["grants"] == []
+    ok("request", "withdraw", request, "--role", "project", "--key-file", project[1], *project[2:])
+    assert ok("show", request, *hospital.node)["state"] == "withdrawn"
+    again = cli(
+        "request", "withdraw", request, "--role", "project", "--key-file", project[1], *project[2:], "--json"
+    )
+    assert (again.code, again.error["code"]) == (EXIT_REFUSED, "already-done")
+
+
+def test_a_strangers_signature_is_turned_away_as_this_nodes_statement(
+    hospital, apply, enrol, ok, cli, tmp_path
+):
+    patient = enrol(3)
+    ok("record", "add", patient.bundle, *WHERE, *hospital.node)
+    request, _ = apply("--purpose", "HMB", "--from", "hospital-a")
+    _, other = apply("--purpose", "HMB", "--from", "hospital-a")
+    ran = cli("request", "release", request, *other, "--json")
+    assert ran.code == EXIT_REFUSED
+    assert ran.error["code"] == "not-permitted"
+    assert "this node's own statement" in ran.error["unchanged"]
+    (tmp_path / "statement").write_bytes(bytes.fromhex(ran.error["statement"]))
+    proven = ok("verify", tmp_path / "statement", "--genesis", hospital.genesis)
+    assert (proven["kind"], proven["refusal"]["rule"]) == ("statement", "not-permitted")
+
+
+def test_a_refused_application_leaves_no_key_file(hospital, applicant, cli, tmp_path):
+    project = tmp_path / "p.key"
+    head = ("--department", "onco", "--head-file", applicant, *hospital.opened, *hospital.other)
+    keys = ("--project-file", project, "--project-passphrase-file", hospital.passphrase, *FAST)
+    text = ("--project", "p", "--title", "T", "--purpose", "HMB")
+    unknown = ("--expires", "1d", "--object", "ab" * 16)
+    ran = cli("request", "new", *head, *keys, *text, *unknown, "--json")
+    assert (ran.code, ran.error["code"]) == (EXIT_REFUSED, "unknown-object")
+    nothing = cli("request", "new", *head, *keys, *text, "--expires", "1d")
+    assert nothing.code == EXIT_USAGE and "asks for 0 objects" in nothing.err
+    assert not project.exists()
+
+
+def test_bad_bundles_do_not_stop_the_good_ones(hospital, enrol, cli, tmp_path):
+    good = enrol(4).bundle.read_bytes()
+    resources = json.loads(good)
+    resources["entry"].append({"resource": {"resourceType": "Observation", "status": 7}})
+    bad = {
+        "1-good": json.dumps(resources).encode(),
+        "2-truncated": good[: len(good) // 2],
+        "3-deep": b"[" * 100_000,
+        "4-other": b'{"resourceType": "Patient"}',
+        "5-empty": b"",
+    }
+    for name, data in bad.items():
+        (tmp_path / f"{name}.json").write_bytes(data)
+    ran = cli("record", "add", tmp_path, *WHERE, *hospital.node, "--json")
+    assert ran.code == EXIT_INPUT
+    assert [one["bundle"] for one in ran.json["failed"]] == [2, 3, 4, 5]
+    assert ran.json["objects"] >= 5
+    assert [(one["bundle"], one["resource"]) for one in ran.json["rejected"]] == [(1, "Observation")]
+    assert ran.error["code"] == "CLI-08" and "4 of 5 bundles" in ran.error["what"]
+    assert "2-truncated" not in ran.out + ran.err
+
+
+def test_patients_that_are_not_active_are_skipped(hospital, enrol, ok):
+    patient = enrol(5, active=False)
+    stranger = hospital.bundle(6)
+    added = ok("record", "add", patient.bundle, stranger, *WHERE, *hospital.node)
+    reasons = {one["bundle"]: one["reason"] for one in added["skipped"]}
+    assert reasons == {1: "enrolment-not-active", 2: "patient-not-enrolled"}
+    assert added["objects"] == 0
+
+
+def test_enrolling_again_keeps_the_handle_and_another_patients_records_are_refused(hospital, enrol, ok, cli):
+    patient = enrol(7)
+    steward = ("--steward-file", hospital.steward_file, *hospital.opened, *hospital.node)
+    again = ok("patient", "enrol", patient.card, "--identifier", "urn:mrn|12345678", *steward)
+    assert again["handle"] == patient.handle
+    other = enrol(8)
+    ran = cli("patient", "enrol", other.card, "--bundle", patient.bundle, *steward, "--json")
+    assert ran.error["code"] == "subject-linked"
+    new = hospital.folder / "fresh.key"
+    ok("wallet", "new", new, *hospital.opened, *FAST)
+    ok("wallet", "card", new, "--genesis", hospital.genesis, *patient.member, "--out", hospital.folder / "f")
+    ran = cli("patient", "enrol", hospital.folder / "f", "--bundle", patient.bundle, *steward, "--json")
+    assert ran.error["code"] == "subject-linked"
+    assert cli("patient", "enrol", patient.card, *steward, "--json").error["code"] == "CLI-01"
+
+
+def test_the_wrong_file_role_or_socket_is_named(hospital, department, cli, tmp_path):
+    wrong_kind = ("--steward-file", department, *hospital.opened)
+    made = ("--head-file", tmp_path / "h", "--head-passphrase-file", hospital.passphrase, *FAST)
+    ran = cli("department", "add", "onco", *wrong_kind, *made, *hospital.node, "--json")
+    assert (ran.code, ran.error["code"]) == (EXIT_KEY, "KEY-04")
+    assert not (tmp_path / "h").exists()
+    socket = ("--socket", hospital.home / "run" / "researcher.sock")
+    ran = cli("record", "add", hospital.bundle(0), *WHERE, *socket, "--json")
+    assert (ran.code, ran.error["code"]) == (EXIT_REFUSED, "role-not-allowed")
+    ran = cli("status", "--socket", tmp_path / "none.sock", "--json")
+    assert (ran.code, ran.error["code"]) == (EXIT_IN_USE, "GTW-01")
+    ran = cli("record", "add", hospital.bundle(0), *WHERE[:3], "nope", *WHERE[4:], *hospital.node, "--json")
+    assert ran.error["code"] == "unknown-study"
+
+
+def test_a_home_in_use_is_not_run_twice(hospital, cli):
+    ran = cli("run", *hospital.node)
+    assert ran.code == EXIT_IN_USE
+    assert str(os.getpid()) not in ran.err
+    assert ran.err.splitlines()[-3].startswith("error[STO-")
