@@ -1,6 +1,6 @@
 """The normal case (OSDI 1999, section 4.2): PRE-PREPARE, PREPARE, COMMIT for the slots of one view."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from consensus.ballot import Ballot, Setting
 from consensus.batches import BatchPool
@@ -37,6 +37,8 @@ class Ordering:
         """Up to here the decisions were handed out."""
         self.top: SequenceNumber = marks.low
         """The highest slot with a proposal in this view."""
+        self._stable: SequenceNumber = marks.low
+        """Where the view began: what lies below was certified somewhere."""
 
     @property
     def primary(self) -> ReplicaId:
@@ -55,24 +57,25 @@ class Ordering:
 
     # --- messages of the present view, between the watermarks -------------------------------------
 
-    def on_pre_prepare(self, proposal: PrePrepare, now: Now, out: Output) -> None:
-        """A fresh proposal; those of a NEW-VIEW come in by `enter`."""
+    def on_pre_prepare(self, proposal: PrePrepare, now: Now, out: Output) -> bool:
+        """A fresh proposal; those of a NEW-VIEW come in by `enter`. Whether it is taken as the slot's."""
         slot = self.slot(proposal.sequence)
         if slot.pre_prepare is not None:
             if slot.digest == proposal.digest(self._setting.chain_id):
                 out.reject("duplicate", proposal)
             else:
                 self._accuse("pre-prepare", slot, slot.pre_prepare, proposal, out)
-            return
+            return False
         problem = self._invalid(proposal)
         if problem is not None:
             out.reject(problem, proposal)
-            return
+            return False
         doubt = self._doubt(proposal, now)
         if doubt is not None:
             out.reject(doubt, proposal)
         self._accept(slot, proposal, withheld=doubt is not None, out=out)
         self.advance(slot, out)
+        return True
 
     def _invalid(self, proposal: PrePrepare) -> str | None:
         """What makes a fresh proposal wrong for everybody."""
@@ -204,7 +207,7 @@ class Ordering:
         so has them."""
         voters = [vote.replica for vote in slot.prepares.values() if vote.digest == slot.digest]
         for ref in slot.missing:
-            sources = dict.fromkeys([ref.origin, self.primary, *sorted(voters)])
+            sources = dict.fromkeys([ref.origin, self.primary, *slot.holders, *sorted(voters)])
             sources.pop(self._setting.replica_id, None)
             out.fetch.append(Fetch(ref, tuple(sources)))
 
@@ -213,7 +216,13 @@ class Ordering:
     def propose(self, now: Now, out: Output) -> None:
         """The primary's next proposals, as far as watermarks, batches and the load rule allow."""
         parameters = self._setting.parameters
-        while self.leads and self.top < self.marks.high and self._ballot.may_vote(self.marks, self.view):
+        # Who has not seen all slots below the view's first does not know what was ordered in them.
+        while (
+            self.handed >= self._stable
+            and self.leads
+            and self.top < self.marks.high
+            and self._ballot.may_vote(self.marks, self.view)
+        ):
             share = (self.top - self.handed, parameters.window)
             # A block is full by what its batches weigh or by what their refs do.
             if not (
@@ -263,11 +272,18 @@ class Ordering:
         )
 
     def enter(
-        self, view: View, proposals: Iterable[PrePrepare], stable: SequenceNumber, now: Now, out: Output
+        self,
+        view: View,
+        stable: SequenceNumber,
+        proposals: Iterable[PrePrepare],
+        holders: Mapping[SequenceNumber, Iterable[ReplicaId]],
+        now: Now,
+        out: Output,
     ) -> None:
         """Section 4.4: work in `view`, first on the slots above `stable` that its NEW-VIEW proposes again.
-        Expiry and time are not checked a second time."""
+        Expiry and time are not checked a second time. `holders`: who prepared each of them before."""
         self.view, self.active = view, True
+        self._stable = stable
         self.top = max(self.marks.low, self.handed, stable)
         for slot in self.slots.values():
             slot.leave_view()
@@ -275,13 +291,19 @@ class Ordering:
         for proposal in proposals:
             self.top = max(self.top, proposal.sequence)
             if self.marks.low < proposal.sequence <= self.marks.reach:
-                self._accept(self.slot(proposal.sequence), proposal, withheld=False, out=out)
+                slot = self.slot(proposal.sequence)
+                slot.holders = dict.fromkeys(holders.get(proposal.sequence, ()))
+                self._accept(slot, proposal, withheld=False, out=out)
         self.advance_all(out)
 
-    def restore(self, marks: Watermarks, view: View, *, active: bool) -> None:
-        """Begin with what is on disk; the slots follow."""
+    def restore(
+        self, marks: Watermarks, view: View, stable: SequenceNumber, executed: SequenceNumber, *, active: bool
+    ) -> None:
+        """Begin with what is on disk; the slots follow. `stable`: where the view began."""
         self.marks, self.view, self.active = marks, view, active
-        self.handed = self.top = marks.low
+        self._stable = stable
+        self.handed = max(executed, marks.low)
+        self.top = max(self.handed, stable)
 
     def restore_proposal(self, proposal: PrePrepare) -> None:
         """A proposal that the log shows as accepted."""
@@ -300,4 +322,4 @@ class Ordering:
         self.marks = marks
         self.slots.clear()
         self._trim()
-        self.enter(0, (), marks.low, now, out)
+        self.enter(0, marks.low, (), {}, now, out)

@@ -12,8 +12,9 @@ from consensus.messages import Authenticated, QuorumCertificate, SignedMessage
 from consensus.output import Output
 from consensus.parameters import Parameters
 from consensus.parts import Parts
-from consensus.ready import Ready, Record
+from consensus.ready import Ready, Record, Rejection
 from consensus.restore import distrust, last_votes, replay, retained
+from consensus.rules import fits_a_proposal
 from consensus.status import ReplicaStatus, status_of
 from consensus.steps import Steps
 from consensus.types import BatchRef, Digest, Now, ReplicaId, ReplicaSets, SequenceNumber
@@ -101,7 +102,9 @@ class Replica:
         before `restore` or came by catch-up.
         """
         out = self._begin(now)
-        if self._parts.pool.add(ref, now.monotonic_ms):
+        if not fits_a_proposal(ref, self._parts.setting.parameters):
+            out.rejections.append(Rejection("too-large", ref.origin))
+        elif self._parts.pool.add(ref, now.monotonic_ms):
             self._parts.ordering.batch_ready(ref, out)
         return self._steps.settle(now, out)
 
@@ -132,6 +135,7 @@ class Replica:
         out = self._begin(now)
         self._parts.pool.order(tuple(ordered), certificate.height)
         self._parts.certifier.install(certificate, out)
+        self._steps.asked_for_blocks = False
         return self._steps.settle(now, out)
 
     def tick(self, now: Now) -> Ready:

@@ -1,13 +1,14 @@
 """From the vote log back to a Replica, and the guard against a log that is older than the votes it should
 hold."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from consensus.messages import (
     BlockVote,
     Commit,
     NewView,
     Prepare,
+    PreparedCertificate,
     PrePrepare,
     QuorumCertificate,
     SignedMessage,
@@ -43,16 +44,13 @@ def replay(
         elif isinstance(record, BlockVote) and marks.low < record.height <= marks.reach:
             certifier.votes.setdefault(record.height, {})[record.replica] = record
     entered = _replay_views(parts, log, marks)
-    parts.ordering.restore(marks, parts.changer.view, active=not parts.changer.changing)
-    parts.ordering.handed = max(executed_height, marks.low)
-    parts.ordering.top = parts.ordering.handed
+    started = 0 if entered is None else max(change.stable_height for change in entered.view_changes)
+    active = not parts.changer.changing
+    parts.ordering.restore(marks, parts.changer.view, started, executed_height, active=active)
     for record in log:
         _replay_slot(parts, record, marks)
-    if entered is not None:
-        stable_height = max(change.stable_height for change in entered.view_changes)
-        parts.ordering.top = max(parts.ordering.top, stable_height)
-        for proposal in entered.proposals:
-            parts.ordering.restore_proposal(proposal)
+    for proposal in () if entered is None else entered.proposals:
+        parts.ordering.restore_proposal(proposal)
     _mistrust(parts, log, stable, executed_height, out)
 
 
@@ -99,11 +97,12 @@ def _replay_slot(parts: Parts, record: Record, marks: Watermarks) -> None:
 def _mistrust(
     parts: Parts, log: list[Record], stable: QuorumCertificate | None, executed: SequenceNumber, out: Output
 ) -> None:
-    """A log that the chain store knows more than, lost records; one that knows more than the chain store has
-    dropped votes on heights that this replica will see again. Both mean silence until those are over."""
+    """A log that the chain store knows more than, lost records. One that knows more than the chain store
+    dropped votes on heights that this replica will see again, and holds others on slots that are out of its
+    reach now. Both mean silence until all of those are over."""
     epoch, view, logged = parts.ordering.marks.epoch, parts.changer.view, parts.certifier.logged
     if logged > executed:
-        parts.ballot.keep_silent(epoch, view, logged, out)
+        parts.ballot.keep_silent(epoch, view, logged + parts.setting.parameters.window, out)
     if logged < (0 if stable is None else stable.height) or (executed > 0 and not log):
         distrust(parts, out)
 
@@ -165,7 +164,21 @@ def last_votes(parts: Parts, replica: ReplicaId) -> tuple[SignedMessage, ...]:
         held.extend(change for change in changer.new_view.view_changes if change.replica == replica)
         if changer.new_view.replica == replica:
             held.append(changer.new_view)
+    for slot in parts.ordering.ascending():
+        if slot.prepared is not None:
+            held.extend(_votes_in(slot.prepared, parts.setting.chain_id, replica))
     return (*held, *slot_votes(parts, replica))
+
+
+def _votes_in(prepared: PreparedCertificate, chain_id: bytes, replica: ReplicaId) -> Iterator[SignedMessage]:
+    """A vote that outlived its holder's restart in a prepared certificate."""
+    proposal = prepared.pre_prepare
+    if proposal.replica == replica:
+        yield proposal
+    for vote in prepared.prepares:
+        if vote.replica == replica:
+            slot = proposal.digest(chain_id)
+            yield Prepare(proposal.epoch, proposal.view, proposal.sequence, slot, replica, vote.signature)
 
 
 def is_lost(parts: Parts, vote: SignedMessage) -> bool:
@@ -191,6 +204,8 @@ def is_lost(parts: Parts, vote: SignedMessage) -> bool:
     if vote.sequence <= max(marks.low, parts.certifier.logged):
         return False
     slot = parts.ordering.slots.get(vote.sequence)
+    if changer.new_view is not None and vote in changer.new_view.proposals:
+        return False
     if changer.changing or slot is None:
         return True
     if isinstance(vote, PrePrepare):

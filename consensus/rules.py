@@ -8,9 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from consensus.bounds import REACH_WINDOWS, VIEW_JUMP
+from consensus.bounds import ONE_REF_BYTES, REACH_WINDOWS, VIEW_JUMP
+from consensus.codec import encode
 from consensus.messages import Commit, Prepare, PreparedCertificate, PrePrepare, ViewChange, Vote
-from consensus.types import NULL_TIME_MS, Digest, ReplicaId, ReplicaSet, ReplicaSets, SequenceNumber, View
+from consensus.parameters import Parameters
+from consensus.types import (
+    NULL_TIME_MS,
+    BatchRef,
+    Digest,
+    ReplicaId,
+    ReplicaSet,
+    ReplicaSets,
+    SequenceNumber,
+    View,
+)
 
 RULES: dict[str, str] = {
     "below-watermarks": "the slot is certified, votes on it are over",
@@ -98,6 +109,11 @@ def is_null(proposal: PrePrepare) -> bool:
 def clock_holds(proposed_ms: int, wall_ms: int, skew_ms: int) -> bool:
     """A fresh proposal's time lies within the allowed skew of this replica's clock."""
     return abs(proposed_ms - wall_ms) <= skew_ms
+
+
+def fits_a_proposal(ref: BatchRef, parameters: Parameters) -> bool:
+    """Whether a block can hold the batch at all, if alone."""
+    return ref.size_bytes <= parameters.block_bytes and len(encode(ref)) <= ONE_REF_BYTES
 
 
 def prepared_certificate(

@@ -16,6 +16,8 @@ class Slot:
     withheld: bool = False
     """This replica does not PREPARE the proposal, but follows if enough others do."""
     missing: dict[BatchRef, None] = field(default_factory=dict)
+    holders: dict[ReplicaId, None] = field(default_factory=dict)
+    """Who prepared the slot in an earlier view, so has its batches."""
     prepares: dict[ReplicaId, Prepare] = field(default_factory=dict)
     commits: dict[ReplicaId, Commit] = field(default_factory=dict)
     accused: set[tuple[str, ReplicaId]] = field(default_factory=set)
@@ -30,6 +32,7 @@ class Slot:
         self.digest = b""
         self.withheld = False
         self.missing.clear()
+        self.holders.clear()
         self.prepares.clear()
         self.commits.clear()
         self.accused.clear()

@@ -28,7 +28,7 @@ class Steps:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.unlinked: set[ReplicaId] = set()
-        self._asked_for_blocks = False
+        self.asked_for_blocks = False
         self._halted: Ready | None = None
 
     @property
@@ -131,8 +131,8 @@ class Steps:
         placement = place(message, self.marks, parts.changer.view, parts.changer.changing)
         if placement is Placement.PRESENT:
             if isinstance(message, PrePrepare):
-                parts.ordering.on_pre_prepare(message, now, out)
-                parts.fairness.on_proposal(message, parts.ordering.spare_refs_bytes(message), now)
+                if parts.ordering.on_pre_prepare(message, now, out):
+                    parts.fairness.on_proposal(message, parts.ordering.spare_refs_bytes(message), now)
             elif isinstance(message, Prepare):
                 parts.ordering.on_prepare(message, out)
             else:
@@ -203,7 +203,11 @@ class Steps:
         parts.changer.enter(message, out)
         parts.timers.view_entered(now)
         parts.laggards.view_entered(now)
-        parts.ordering.enter(message.view, message.proposals, stable, now, out)
+        holders: dict[SequenceNumber, list[ReplicaId]] = {}
+        for prepared in (prepared for change in message.view_changes for prepared in change.prepared):
+            known = holders.setdefault(prepared.pre_prepare.sequence, [])
+            known.extend(vote.replica for vote in prepared.prepares)
+        parts.ordering.enter(message.view, stable, message.proposals, holders, now, out)
         for kept in parts.future.take(message.view):
             self._on_slot_message(kept, now, out)
 
@@ -261,9 +265,9 @@ class Steps:
         on. What is within reach is asked for when it does not come."""
         certifier = self.parts.certifier
         if not certifier.is_behind:
-            self._asked_for_blocks = False
-        elif not self._asked_for_blocks and (
+            self.asked_for_blocks = False
+        elif not self.asked_for_blocks and (
             certifier.ahead_height > self.marks.reach or self.parts.changer.changing
         ):
-            self._asked_for_blocks = True
+            self.asked_for_blocks = True
             certifier.ask(out)
