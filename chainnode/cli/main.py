@@ -20,6 +20,9 @@ from chainnode.node.api import Refused
 from genesis.errors import EXIT_MEANINGS, EXIT_USAGE, OperatorError
 
 EXIT_INTERRUPTED = 130
+EXIT_PIPE = 141
+MORE_EXITS = {EXIT_INTERRUPTED: "interrupted", EXIT_PIPE: "the reader of the output went away"}
+"""As a shell names the signals SIGINT and SIGPIPE."""
 
 ENTRIES = {
     "init": Entry("init", "Make a node's home: keys, the steward's file, configuration, join request."),
@@ -44,8 +47,8 @@ hospital and the patient both sign. Not audited: use it with synthetic data only
 
 
 def _epilog() -> str:
-    codes = [f"{code}  {meaning}" for code, meaning in EXIT_MEANINGS.items()]
-    return "\n\n".join(["Exit codes:", *codes, f"{EXIT_INTERRUPTED}  interrupted"])
+    codes = [f"{code}  {meaning}" for code, meaning in (EXIT_MEANINGS | MORE_EXITS).items()]
+    return "\n\n".join(["Exit codes:", *codes])
 
 
 class Commands(LazyGroup):
@@ -80,10 +83,9 @@ def run(args: Sequence[str]) -> int:
         report = _usage(error)
     except typer.Abort:
         return _interrupted()
-    except BrokenPipeError:
-        # Whoever read our output has gone; nothing is left to be said to them.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit as end:
+        # typer and rich end so, with 1, where the reader of our output went away (`| head`).
+        return EXIT_PIPE if end.code else 0
     except Exception:
         log, file = _bug_log()
         log.exception("a fault of chainnode")

@@ -12,7 +12,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from chainnode.cli.main import ENTRIES, EXIT_INTERRUPTED, app
+from chainnode.cli.main import ENTRIES, MORE_EXITS, app
 from chainnode.gateway.errors import GATEWAY_RULES
 from chainnode.gateway.roles import CALLS, SUBMITS
 from chainnode.ledger.rules import FORM_RULES, STATE_RULES, VERDICT_RULES, VERIFICATION_RULES
@@ -106,7 +106,7 @@ def _submits() -> Iterator[tuple[object, ...]]:
 def reference() -> str:
     """The whole document."""
     load_codes()
-    exits = ((code, meaning) for code, meaning in {**EXIT_MEANINGS, EXIT_INTERRUPTED: "interrupted"}.items())
+    exits = (item for item in (EXIT_MEANINGS | MORE_EXITS).items())
     codes = ((f"`{one.code}`", one.meaning, one.exit_code) for _, one in sorted(ERROR_CODES.items()))
     lines = [
         "# Reference",

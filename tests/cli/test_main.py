@@ -1,5 +1,6 @@
 """The frame around every command: help, errors in three parts, exit codes, speed."""
 
+import os
 import subprocess
 import sys
 
@@ -128,6 +129,16 @@ def test_an_interrupt_ends_without_a_traceback(cli, monkeypatch):
     ran = cli("status")
     assert ran.code == 130
     assert ran.err == "interrupted: what was submitted before may still take effect\n"
+
+
+def test_a_reader_that_goes_away_is_no_fault_of_ours():
+    script = "from chainnode.cli.main import main; import sys; sys.argv = ['chainnode', '--help']; main()"
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-c", script], stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert done.returncode == 141
+    assert b"Traceback" not in done.stderr and b"error[" not in done.stderr
 
 
 @pytest.mark.parametrize(
