@@ -4,7 +4,6 @@ Source: HL7 FHIR R4 (4.0.1), Bundle. Entries stay undecoded bytes here, so that 
 take the good ones with it and what is not let through is never decoded at all.
 """
 
-import re
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -18,9 +17,8 @@ BUNDLE_TYPES = frozenset({"transaction", "batch", "collection"})
 
 _BOM = b"\xef\xbb\xbf"
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'{}[]"'))
-_STRINGS = re.compile(rb'"[^"]*"')
 _STEP = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
-_CHUNK = 1 << 16
+_CHUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +108,13 @@ def _check_shape(data: bytes, limits: Limits) -> bool:
     """
     if b"\\" in data:
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    if _has_long_run(data, limits.string_bytes):
-        raise BundleError(
-            errors.TOO_MANY,
-            f"the bundle has a string longer than {limits.string_bytes} bytes",
-            "export without attachments: they are not taken in",
-        )
-    structure = _STRINGS.sub(b"", data.translate(None, _NOT_STRUCTURE))
-    depth = 0
-    for start in range(0, len(structure), _CHUNK):
-        steps = [_STEP.get(byte, 0) for byte in structure[start : start + _CHUNK]]
-        levels = list(accumulate(steps, initial=depth))
+    depth, in_string = 0, False
+    structure = data.translate(None, _NOT_STRUCTURE)
+    for start in range(0, len(structure), _CHUNK_BYTES):
+        parts = structure[start : start + _CHUNK_BYTES].split(b'"')
+        outside = b"".join(parts[in_string::2])
+        in_string ^= len(parts) % 2 == 0
+        levels = list(accumulate(map(_STEP.__getitem__, outside), initial=depth))
         depth = levels[-1]
         if max(levels) > limits.depth:
             raise BundleError(
@@ -128,7 +122,13 @@ def _check_shape(data: bytes, limits: Limits) -> bool:
                 f"the bundle is nested deeper than {limits.depth} levels",
                 "export as FHIR R4: no R4 resource needs such a depth",
             )
-    return bool(data.strip()) and depth <= 0 and b'"' not in structure
+    if _has_long_run(data, limits.string_bytes):
+        raise BundleError(
+            errors.TOO_MANY,
+            f"the bundle has a string, or a stretch without any, longer than {limits.string_bytes} bytes",
+            "export without attachments: they are not taken in",
+        )
+    return bool(data.strip()) and depth <= 0 and not in_string
 
 
 def _has_long_run(data: bytes, limit: int) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from chainnode.intake.profiles import AGE_BAND_SYSTEM, OLDEST, OLDEST_FROM_YEARS
+from chainnode.intake.report import Table
 
 SMALLEST_CELL = 5
 BAND_WIDTH_YEARS = 20
@@ -57,6 +58,11 @@ class CohortTable:
     patients: str
     hidden_cells: int
     smallest_cell: int
+
+    def table(self) -> Table:
+        """The same, ready to print."""
+        rows = tuple((row.name, *row.cells, row.total) for row in self.rows)
+        return Table("Patients by condition and age", ("condition", *self.bands, "patients"), rows)
 
 
 def cohort_table(

@@ -50,13 +50,9 @@ SCALARS = (
     | st.text(max_size=12)
     | TEXTS
 )
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(ELEMENTS) | st.text(max_size=5), inner, max_size=5)
-    ),
-    max_leaves=20,
+NAMES = st.sampled_from(ELEMENTS) | st.text(max_size=5)
+VALUES: st.SearchStrategy[Any] = st.deferred(
+    lambda: SCALARS | st.lists(VALUES, max_size=3) | st.dictionaries(NAMES, VALUES, max_size=4)
 )
 SUBJECT = {"subject": {"reference": "Patient/p1"}, "patient": {"reference": "Patient/p1"}, "code": ASTHMA}
 RESOURCES = st.builds(

@@ -29,6 +29,8 @@ def test_patients_are_counted_by_condition_and_age_band() -> None:
         ("2", "D2", ("0", "6", "0"), "6"),
     ]
     assert table.patients == "12" and table.hidden_cells == 0
+    assert table.table().columns == ("condition", "40-59", "60-79", "90+", "patients")
+    assert table.table().rows[1] == ("D2", "0", "6", "0", "6")
 
 
 def test_a_small_cell_is_hidden_and_the_total_does_not_give_it_away() -> None:
