@@ -83,7 +83,7 @@ class Postroom:
             elif isinstance(frame, ObjectChunk):
                 await self._receiver.chunk(peer, frame, now().monotonic_ms)
             else:
-                self._receiver.missing(peer, frame)
+                await self._receiver.missing(peer, frame, now().monotonic_ms)
 
     def released(self, request_id: bytes) -> None:
         """A release was certified: is it this member's to serve or to receive?"""

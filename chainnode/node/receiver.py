@@ -26,6 +26,8 @@ from chainnode.vault.keys import KemKey
 from chainnode.vault.parts import ROLE_PATIENT, ROLE_PROVIDER, open_part
 
 FETCH_TIMEOUT_MS = 10_000
+ASK_AGAIN_MS = 10_000
+"""An object that its provider does not serve, or not as anchored, must not hold up those behind it."""
 MAX_PARTS_PER_DELIVERY = 4_096
 
 
@@ -71,6 +73,7 @@ class Receiver:
         self._log = log
         self._incoming: dict[tuple[int, bytes], _Incoming] = {}
         self._fetching: dict[int, _Fetch] = {}
+        self._put_off: dict[bytes, int] = {}
         self.awaited: dict[bytes, None] = {}
 
     def note(self, request_id: bytes) -> None:
@@ -120,18 +123,27 @@ class Receiver:
         """Ask each provider for the next ciphertext that is missing, one at a time."""
         for peer, fetch in list(self._fetching.items()):
             if now_ms - fetch.at_ms > FETCH_TIMEOUT_MS:
-                del self._fetching[peer]
+                self._put_aside(peer, fetch, now_ms)
+        self._put_off = {name: until for name, until in self._put_off.items() if until > now_ms}
         for request_id in list(self.awaited):
+            # Workers of several peers come here at once. Taken out before the look: what is noted during
+            # it, for parts that came meanwhile, stays noted.
+            self.awaited.pop(request_id, None)
             release = self._releases.of_record(request_id)
             missing = [] if release is None else await self._missing(release)
-            if not missing:
-                del self.awaited[request_id]
-                continue
+            if missing:
+                self.awaited[request_id] = None
             for one in missing:
                 peer = one.batch.member
-                if peer not in self._fetching and peer != self._member:
-                    self._fetching[peer] = _Fetch(request_id, one.object_id, now_ms)
-                    await self._send(peer, ObjectRequest(request_id, one.object_id))
+                if peer in self._fetching or peer == self._member or one.object_id in self._put_off:
+                    continue
+                self._fetching[peer] = _Fetch(request_id, one.object_id, now_ms)
+                await self._send(peer, ObjectRequest(request_id, one.object_id))
+
+    def _put_aside(self, peer: int, fetch: _Fetch, now_ms: int) -> None:
+        """Its turn is over, whether it came (it is being stored) or not: now the others of this provider."""
+        del self._fetching[peer]
+        self._put_off[fetch.object_id] = now_ms + ASK_AGAIN_MS
 
     async def _missing(self, release: Release) -> list[Released]:
         """Authorised objects whose parts are here and whose ciphertext is not."""
@@ -151,10 +163,10 @@ class Receiver:
         fetch.size_bytes += len(frame.data)
         fetch.at_ms = now_ms
         if fetch.size_bytes > MAX_CIPHERTEXT_BYTES:
-            del self._fetching[peer]
+            self._put_aside(peer, fetch, now_ms)
             self._log.warning("an object longer than the pool takes", peer=peer, object=frame.object_id.hex())
         elif frame.index + 1 == frame.total:
-            del self._fetching[peer]
+            self._put_aside(peer, fetch, now_ms)
             await self._store(peer, frame.object_id, b"".join(fetch.chunks))
             await self.work(now_ms)
 
@@ -170,13 +182,14 @@ class Receiver:
                 "an object that is not as anchored", peer=peer, object=object_id.hex(), rule=error.rule
             )
 
-    def missing(self, peer: int, frame: ObjectMissing) -> None:
-        """The provider does not serve it: leave it until the timeout, then ask again."""
+    async def missing(self, peer: int, frame: ObjectMissing, now_ms: int) -> None:
+        """The provider does not serve it now: go on with the others, ask again later."""
         fetch = self._fetching.get(peer)
-        if fetch is not None and fetch.object_id == frame.object_id:
-            self._log.warning(
-                "the provider does not serve an object", peer=peer, object=frame.object_id.hex()
-            )
+        if fetch is None or fetch.object_id != frame.object_id:
+            return
+        self._put_aside(peer, fetch, now_ms)
+        self._log.warning("the provider does not serve an object", peer=peer, object=frame.object_id.hex())
+        await self.work(now_ms)
 
     async def progress(self, request_id: bytes) -> dict[str, int]:
         """Counts for a release: objects authorised, with both parts, with ciphertext. Raises Refused."""
