@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from chainnode.cli.actions.base import barrier
 from chainnode.cli.actions.intake import IntakeOutcome, IntakePlan, add_records
 from chainnode.intake.bundle import read_bundle
 from chainnode.intake.report import combined
@@ -54,7 +55,9 @@ async def intake(world: World) -> None:
 
 async def _dry_run(world: World) -> None:
     department = world.of(0)[0]
-    before = (await world.nodes.status(0)).height
+    # What the enrolments put on the chain last must have come to this node too.
+    before = max([(await world.nodes.status(one.number)).height for one in world.hospitals])
+    await barrier(await world.client(0), before)
     outcome = await _department(world, department, lambda _: None, dry_run=True)
     after = (await world.nodes.status(0)).height
     assert before == after and not outcome.anchored, "a dry run anchors nothing"

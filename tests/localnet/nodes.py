@@ -34,12 +34,13 @@ class Nodes:
     def log_file(self, hospital: Hospital) -> Path:
         return hospital.home / "node.log"
 
-    def start(self, *numbers: int) -> None:
-        """Start these daemons (all, if none is named); does not wait."""
+    def start(self, *numbers: int, prefix: tuple[str, ...] = ()) -> None:
+        """Start these daemons (all, if none is named), behind a command that becomes or execs what follows
+        it; does not wait."""
         for hospital in self._chosen(numbers):
             with self.log_file(hospital).open("ab") as log:
                 self._processes[hospital.number] = subprocess.Popen(
-                    [sys.executable, *self._command, "--home", str(hospital.home)],
+                    [*prefix, sys.executable, *self._command, "--home", str(hospital.home)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
