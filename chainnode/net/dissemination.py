@@ -143,6 +143,12 @@ class Dissemination:
         self._fetches.failed(digest, peer)
         return self._pump(now)
 
+    def not_sent(self, peer: ReplicaId, digest: Digest) -> None:
+        """A push or a serve found no room in the queue to the peer: it was not given the batch."""
+        held = self._held.get(digest)
+        if held is not None:
+            held.given.discard(peer)
+
     def fetch(self, wanted: Fetch, now: Now) -> Actions:
         """A proposal names a batch that is not here (Ready.fetch): ask until it is."""
         if wanted.ref.digest not in self._held and wanted.ref.digest not in self._executed:

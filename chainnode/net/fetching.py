@@ -43,9 +43,6 @@ class Fetches:
         self._offered: Counter[ReplicaId] = Counter()
         self._asked: Counter[ReplicaId] = Counter()
 
-    def __len__(self) -> int:
-        return len(self._wants)
-
     def need(self, digest: Digest, sources: Sequence[ReplicaId], expiry_height: int) -> None:
         """A proposal names it. Of too many needs the oldest is given up: only a faulty primary makes them."""
         want = self._wants.pop(digest, None)

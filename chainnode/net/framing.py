@@ -44,9 +44,13 @@ Item: TypeAlias = bytes | Control
 
 
 class LinkFault(Exception):
-    """A link must close; the peer's or the network's doing, never ours."""
+    """A link must close; the peer's or the network's doing, never ours.
+
+    `detail` may quote what the peer sent, and goes to the log: it is cut off at 300 characters.
+    """
 
     def __init__(self, reason: CloseReason, detail: str = "") -> None:
+        detail = detail[:300]
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail

@@ -37,6 +37,8 @@ STREAM_WINDOW_BYTES = 1_048_576
 _FIRST_WINDOW_BYTES = 262_144
 _MAX_READ_BYTES = 131_072
 _SLACK_BYTES = 1_048_576
+STRANGER_BYTES = 16_384
+"""What is read of a side that has not shown its key; an honest one needs about one KiB."""
 
 
 def peer_id(transport_key: bytes) -> ID:
@@ -46,19 +48,33 @@ def peer_id(transport_key: bytes) -> ID:
 
 class TcpStream(ReadWriteCloser):
     """A socket whose `read(n)` gives n bytes or the end. (libp2p's own gives what is there, and its
-    readers give up a message that comes in more than 100 pieces.)"""
+    readers give up a message that comes in more than 100 pieces.)
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    Until `trust` is called a few KiB are read and no more: multistream-select would take lines of a
+    megabyte from anybody.
+    """
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         self._buffer = bytearray()
         self._sending = trio.Lock()
+        self._trusted = False
+        self._read_bytes = 0
+
+    def trust(self) -> None:
+        """The other side has shown its key."""
+        self._trusted = True
 
     async def read(self, n: int | None = None) -> bytes:
+        """Raises LinkFault where one that has not shown its key sends too much."""
         wanted = 1 if n is None else n
         while len(self._buffer) < wanted:
-            data = await self._stream.receive_some(65_536)
+            if not self._trusted and self._read_bytes > STRANGER_BYTES:
+                raise LinkFault(CloseReason.MALFORMED, f"{self._read_bytes} bytes before a key was shown")
+            data = await self._stream.receive_some(65_536 if self._trusted else 4_096)
             if not data:
                 break
+            self._read_bytes += len(data)
             self._buffer += data
         taken = len(self._buffer) if n is None else n
         result = bytes(self._buffer[:taken])
@@ -173,6 +189,7 @@ class Upgrader:
         session = await self._security.upgrade_security(
             raw, peer is not None, None if peer is None else self._ids[peer]
         )
+        stream.trust()
         await self._muxers.select(session, session.is_initiator)
         assert isinstance(session, GuardedSession), "MemberNoise gives no other"
         remote = session.get_remote_peer()

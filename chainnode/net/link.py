@@ -7,7 +7,7 @@ other attribute has one writer, named beside it; all are plain values, so a read
 from collections.abc import Callable
 
 from chainnode.net.mailbox import Mailbox
-from chainnode.net.port import Channel, CloseReason, LinkLimits, PeerId
+from chainnode.net.port import Channel, LinkLimits, PeerId
 
 
 class LinkShare:
@@ -31,7 +31,6 @@ class LinkShare:
         self.inboxes = tuple(Mailbox(limits.queue_bytes(channel)) for channel in Channel)
         self.last_heard_ms = since_ms  # trio
         self.round_trip_us = 0  # trio
-        self.reason: CloseReason | None = None  # trio, when it is over
         self.room_wanted = [False, False]  # asyncio: somebody waits for room in that outbox
         self.returned_bytes = [0, 0]  # asyncio: of what was taken out, what credit was given back for
         self._wake = wake

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-pytest.register_assert_rewrite("tests.net.transport_contract")
+pytest.register_assert_rewrite("tests.net.transport_contract", "tests.net.transport_net")
 
 
 @pytest.fixture(scope="package", autouse=True)

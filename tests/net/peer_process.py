@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from chainnode.net.port import Inbound, Peer, Transport
-from tests.net.transport_contract import config
+from tests.net.transport_net import config
 
 
 async def main(module: str, member: int, listen: list, peers: dict) -> None:

@@ -16,7 +16,7 @@ from chainnode.net.libp2p_connect import PROTOCOLS
 from chainnode.net.libp2p_session import Stream, TcpStream, Upgrader, peer_id
 from chainnode.net.port import Channel
 from chainnode.net.wire import PROTOCOL_VERSION, Hello, encode_frame
-from tests.net.transport_contract import CHAIN, FRAME_BYTES, key, seed
+from tests.net.transport_net import CHAIN, FRAME_BYTES, key, seed
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ async def on_trio(work: Callable[[], Awaitable[T]]) -> T:
     """Run `work` on trio in a thread while this loop goes on; bounded in time."""
 
     async def bounded() -> T:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             return await work()
 
     return await asyncio.to_thread(trio.run, bounded)

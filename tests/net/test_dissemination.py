@@ -346,6 +346,15 @@ def test_nothing_counts_as_relayed_to_a_primary_without_a_link_and_a_new_link_re
     assert made.relay([ref.digest], 0, at(6)).serve == (Serve(0, ref.digest),)
 
 
+def test_what_found_no_room_in_the_queue_to_the_primary_is_relayed_again() -> None:
+    made = linked(node(2), 0)
+    submit(made, "one")
+    ref = made.tick(at(0)).hold[0].ref
+    assert made.relay([ref.digest], 0, at(1)).serve == ()
+    made.not_sent(0, ref.digest)
+    assert made.relay([ref.digest], 0, at(2)).serve == (Serve(0, ref.digest),)
+
+
 def test_the_primary_itself_has_nothing_to_relay() -> None:
     made = linked(node(2), 1)
     batch, ref = foreign(1, 1)

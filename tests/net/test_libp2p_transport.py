@@ -6,7 +6,8 @@ import uvloop
 
 from chainnode.net.libp2p_transport import Libp2pTransport
 from chainnode.net.port import Channel, Tap, Transport, TransportConfig
-from tests.net.transport_contract import Net, TransportContract, frame
+from tests.net.transport_contract import TransportContract
+from tests.net.transport_net import Net, frame
 
 
 class TestLibp2pTransport(TransportContract):

@@ -26,7 +26,7 @@ from chainnode.net.libp2p_transport import Libp2pTransport
 from chainnode.net.port import Channel, CloseReason, Inbound, LinkEvent, Peer, Transport
 from chainnode.net.wire import PROTOCOL_VERSION, Hello, encode_frame
 from tests.net.raw_member import RawMember, connected, next_items, on_trio, until_closed
-from tests.net.transport_contract import (
+from tests.net.transport_net import (
     CHAIN,
     FRAME_BYTES,
     LIMITS,
@@ -396,23 +396,3 @@ async def test_a_stock_libp2p_host_with_a_members_key_can_link(trio_of: tuple[Tr
     task = asyncio.create_task(on_trio(work))
     assert (await frame(node)).frame == b"from a stock host"
     assert await task == join_frames([encode_frame(Hello(PROTOCOL_VERSION, CHAIN, 1))])
-
-
-async def test_a_message_in_a_thousand_pieces_is_read_whole() -> None:
-    """libp2p's read_exactly gives up after 100 pieces; on a path with a small MSS that would break links."""
-
-    async def work() -> bytes:
-        left, right = trio.testing.memory_stream_pair()
-        reader = TcpStream(right)
-
-        async def drip() -> None:
-            for _ in range(1_000):
-                await left.send_all(b"drip")
-                await trio.lowlevel.checkpoint()
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(drip)
-            data = await reader.read(4_000)
-        return data
-
-    assert await on_trio(work) == b"drip" * 1_000
