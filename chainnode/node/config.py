@@ -201,9 +201,9 @@ KEYS: tuple[Key, ...] = (
     Key("log.format", _choice("json", "console"), "json", "one JSON object a line, or text for people"),
     Key(
         "verification.mode",
-        _choice("inline", "thread", "process"),
+        _choice("inline", "thread"),
         "inline",
-        "where signatures are checked: in the loop, in a thread, in a worker process",
+        "where the signatures of large batches are checked: in the loop, or in a thread",
     ),
 )
 """Relative paths are relative to the home folder."""

@@ -102,6 +102,14 @@ class _House:
             executor=executor,
         )
         self.driver = Driver(self.engine, executor, self, now)
+        self._wire_links()
+        self._wire_releases()
+        self._wire_service(started_ms)
+        self._register()
+
+    def _wire_links(self) -> None:
+        opened, executor, log = self._opened, self._opened.executor, self._log
+        genesis, member = opened.genesis, opened.member.number
         self.network = Network(
             member=member,
             chain_id=genesis.chain_id,
@@ -124,7 +132,7 @@ class _House:
             driver=self.driver,
             network=self.network,
             verify=opened.verify,
-            threaded=opened.config.verification != "inline",
+            threaded=opened.config.verification == "thread",
             log=log,
         )
         self.admissions = Admissions(
@@ -151,9 +159,6 @@ class _House:
             want=self.batches.want,
             log=log,
         )
-        self._wire_releases()
-        self._wire_service(started_ms)
-        self._register()
 
     def _wire_releases(self) -> None:
         opened, executor = self._opened, self._opened.executor
