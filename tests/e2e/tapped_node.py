@@ -13,7 +13,7 @@ from chainnode.node.config import load_config
 from chainnode.node.daemon import run
 
 TAP_NAME = "frames.tap"
-_HEADER = struct.Struct(">BBI")
+HEADER = struct.Struct(">BBI")
 """Channel, peer, length of the frame that follows."""
 
 
@@ -22,8 +22,8 @@ def tapped(home: Path) -> Iterator[tuple[Channel, PeerId, bytes]]:
     data = (home / TAP_NAME).read_bytes()
     at = 0
     while at < len(data):
-        channel, peer, length = _HEADER.unpack_from(data, at)
-        at += _HEADER.size
+        channel, peer, length = HEADER.unpack_from(data, at)
+        at += HEADER.size
         yield Channel(channel), peer, data[at : at + length]
         at += length
 
@@ -36,7 +36,7 @@ def main() -> None:
 
     def tap(direction: Literal["in", "out"], peer: PeerId, channel: Channel, frame: bytes) -> None:
         if direction == "out":
-            os.write(file, _HEADER.pack(channel, peer, len(frame)) + frame)
+            os.write(file, HEADER.pack(channel, peer, len(frame)) + frame)
 
     run(load_config(home), tap=tap)
 
