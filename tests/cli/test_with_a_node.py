@@ -1,7 +1,8 @@
 """Every command that talks to a node, against real ones: a network of two members."""
 
 import json
-import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -297,8 +298,16 @@ def test_the_wrong_file_role_or_socket_is_named(hospital, department, cli, tmp_p
     assert ran.error["code"] == "unknown-study"
 
 
-def test_a_home_in_use_is_not_run_twice(hospital, cli):
-    ran = cli("run", *hospital.node)
-    assert ran.code == EXIT_IN_USE
-    assert str(os.getpid()) not in ran.err
-    assert ran.err.splitlines()[-3].startswith("error[STO-")
+def test_a_home_in_use_is_not_run_twice(hospital):
+    # In a process of its own: a daemon sets up logging for the whole process.
+    command = [sys.executable, "-m", "chainnode.cli.main", "run", "--home", str(hospital.home)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == EXIT_IN_USE
+    assert done.stderr.splitlines()[-3].startswith("error[STO-")
+
+
+def test_the_node_does_not_run_without_its_assertions(hospital):
+    command = [sys.executable, "-O", "-m", "chainnode.cli.main", "run", "--home", str(hospital.home)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == EXIT_USAGE
+    assert done.stderr.splitlines()[-3].startswith("error[CLI-07]")

@@ -140,7 +140,7 @@ class FakeNode:
         return b"r" * 600_000
 
     async def delivery(self, request_id):
-        return {"parts": 3, "objects": 2, "complete": False}
+        return {"authorised": 3, "parts": 2, "objects": 1}
 
     async def fetch(self, request_id, project_sealing_private):
         for item in RELEASED:

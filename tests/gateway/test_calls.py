@@ -75,7 +75,7 @@ async def test_halves_and_delivery_come_back(steward, researcher):
     with pytest.raises(Refused) as caught:
         await steward.halves(b"r" * 16, role="janitor")
     assert caught.value.rule == "unknown-role"
-    assert (await researcher.delivery(b"r" * 16)) == {"parts": 3, "objects": 2, "complete": False}
+    assert (await researcher.delivery(b"r" * 16)) == {"authorised": 3, "parts": 2, "objects": 1}
 
 
 async def test_fetch_yields_large_empty_and_small_objects_whole(researcher):
