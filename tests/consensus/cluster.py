@@ -15,44 +15,15 @@ from consensus.codec import decode, encode
 from consensus.domain import digest
 from consensus.messages import (
     Authenticated,
-    BlockVote,
-    Certified,
     Message,
     QuorumCertificate,
 )
 from consensus.parameters import Parameters
 from consensus.ready import Behind, Decided, Evidence, Halt, Ready, Record, Rejection
 from consensus.replica import Replica
-from consensus.types import BatchRef, Now, ReplicaId, ReplicaSet, ReplicaSets, Voter
-
-CHAIN = b"\x07" * 32
-START_MS = 10_000
-WALL_MS = 1_700_000_000_000
-
-
-def key_of(replica: ReplicaId) -> bytes:
-    return sha256(b"key %d" % replica).digest()
-
-
-def fake_signature(key: bytes, signed: bytes) -> bytes:
-    return sha256(key + signed).digest() * 2
-
-
-def fake_verify(key: bytes, signed: bytes, signature: bytes) -> bool:
-    return fake_signature(key, signed) == signature
-
-
-def signer(replica: ReplicaId) -> Callable[[bytes], bytes]:
-    key = key_of(replica)
-    return lambda signed: fake_signature(key, signed)
-
-
-def members(n: int, epoch: int = 0, first: int = 0) -> ReplicaSet:
-    return ReplicaSet(epoch, tuple(Voter(i, key_of(i)) for i in range(first, first + n)))
-
-
-def batch(number: int, *, origin: int = 0, size_bytes: int = 1_000, expiry_height: int = 100_000) -> BatchRef:
-    return BatchRef(sha256(b"batch %d" % number).digest(), origin, number, size_bytes, expiry_height)
+from consensus.types import BatchRef, Now, ReplicaId, ReplicaSet, ReplicaSets
+from tests.consensus.fakes import CHAIN, START_MS, WALL_MS, fake_verify, members, signer
+from tests.consensus.invariants import Invariants
 
 
 @dataclass
@@ -177,7 +148,7 @@ class Node:
         self.decided.extend(ready.decided)
         for certificate in ready.certified:
             self.disk.certificate = certificate
-            cluster.check_certificate(certificate)
+            cluster.check.certificate(certificate)
         self.rejections.extend(ready.rejections)
         self.evidence.extend(ready.evidence)
         if ready.halt is not None:
@@ -189,7 +160,7 @@ class Node:
             cluster.later(cluster.execution_ms, self.execute)
         if ready.wake_at_ms is not None:
             cluster.wake(self, ready.wake_at_ms)
-        cluster.check_bounds(self)
+        cluster.check.bounds(self)
 
     def execute(self) -> None:
         while self.alive and self.executes and self.pending:
@@ -198,7 +169,7 @@ class Node:
                 continue
             assert slot.sequence == len(self.disk.chain) + 1
             block = self.append(slot.refs)
-            self.cluster.check_block(block, self)
+            self.cluster.check.block(block, self)
             self.carry_out(self.replica.executed(block.height, block.hash, self.cluster.now(self)))
 
     def append(self, refs: tuple[BatchRef, ...]) -> Block:
@@ -240,9 +211,7 @@ class Cluster:
         self._count = 0
         self._wakes: dict[int, int] = {}
         self._broken: set[frozenset[int]] = set()
-        self._certified: dict[int, bytes] = {}
-        self._blocks: dict[int, bytes] = {}
-        self._votes: dict[tuple[Any, ...], bytes] = {}
+        self.check = Invariants(self)
         self.sent: list[tuple[int, int | None, Message]] = []
         self.nodes = [Node(self, number) for number in range(n)]
         if start:
@@ -293,7 +262,7 @@ class Cluster:
 
     def transmit(self, sender: int, to: int | None, message: Message) -> None:
         self.sent.append((sender, to, message))
-        self.check_vote(message)
+        self.check.vote(message)
         receivers = [to] if to is not None else [n.number for n in self.nodes if n.number != sender]
         for receiver in receivers:
             if not self.is_linked(sender, receiver) or not self.filter(sender, receiver, message):
@@ -421,38 +390,3 @@ class Cluster:
 
     def ordered(self, node: Node) -> list[BatchRef]:
         return [ref for block in node.disk.chain for ref in block.refs]
-
-    def check_block(self, block: Block, node: Node) -> None:
-        if node.number in self.byzantine or node.number in self.wrong_execution:
-            return
-        first = self._blocks.setdefault(block.height, block.hash)
-        assert first == block.hash, f"agreement: height {block.height} differs at {node.number}"
-
-    def check_certificate(self, certificate: QuorumCertificate) -> None:
-        first = self._certified.setdefault(certificate.height, certificate.header_hash)
-        assert first == certificate.header_hash, f"two certificates at {certificate.height}"
-
-    def check_vote(self, message: Message) -> None:
-        """No honest replica signs two messages of one kind for one slot and view."""
-        if message.replica in self.byzantine or isinstance(message, Certified):
-            return
-        kind = type(message).__name__
-        if isinstance(message, BlockVote):
-            key: tuple[Any, ...] = (kind, message.epoch, message.height, message.replica)
-        else:
-            sequence = getattr(message, "sequence", None)
-            key = (kind, message.epoch, message.view, sequence, message.replica)
-        first = self._votes.setdefault(key, encode(message))
-        assert first == encode(message), f"equivocation: {key}"
-
-    def check_bounds(self, node: Node) -> None:
-        reach = 2 * self.parameters.window
-        parts = node.replica._parts
-        everyone = len(self.nodes)
-        assert len(parts.ordering.slots) <= reach
-        assert len(parts.certifier.votes) <= reach
-        assert all(len(slot.prepares) <= everyone for slot in parts.ordering.slots.values())
-        assert len(parts.changer.asked) <= everyone
-        assert len(parts.future) <= 3 * reach * everyone
-        assert len(parts.certifier._certificates) <= 2 * reach
-        assert len(parts.certifier.hashes) <= reach

@@ -27,7 +27,7 @@ from consensus.ready import Ready, Record, merge
 from consensus.replica import Replica
 from consensus.rules import new_view_proposals
 from consensus.types import BatchRef, Now, ReplicaSets
-from tests.consensus.cluster import (
+from tests.consensus.fakes import (
     CHAIN,
     START_MS,
     WALL_MS,

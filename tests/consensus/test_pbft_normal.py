@@ -1,6 +1,7 @@
 """The normal case: three phases, then the block's certificate."""
 
-from tests.consensus.cluster import Cluster, batch
+from tests.consensus.cluster import Cluster
+from tests.consensus.fakes import batch
 
 
 def test_a_batch_is_ordered_executed_and_certified_by_all():

@@ -6,7 +6,7 @@ from consensus.forms import certificate_problem
 from consensus.messages import BlockVote, Certified, PrePrepare, QuorumCertificate, Vote
 from consensus.parameters import Parameters
 from consensus.ready import Behind, Halt, StableRecord
-from tests.consensus.cluster import batch, members
+from tests.consensus.fakes import batch, members
 from tests.consensus.solo import (
     Solo,
     block_vote,

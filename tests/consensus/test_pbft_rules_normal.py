@@ -7,7 +7,7 @@ from consensus.messages import BlockVote, Commit, Prepare, PrePrepare
 from consensus.parameters import Parameters
 from consensus.ready import Fetch, PreparedRecord, Rejection
 from consensus.types import BatchRef
-from tests.consensus.cluster import CHAIN, WALL_MS, batch, fake_verify
+from tests.consensus.fakes import CHAIN, WALL_MS, batch, fake_verify
 from tests.consensus.solo import Solo, certificate, commit, prepare, proposal, rules, sent, sign
 
 REF = batch(1)

@@ -1,0 +1,86 @@
+"""The forms of NEW-VIEW and of prepared certificates: every backup judges them by itself."""
+
+import pytest
+
+from consensus.forms import form_problem, prepared_problem
+from consensus.messages import NewView, PreparedCertificate, PrePrepare, ViewChange, Vote
+from tests.consensus.fakes import batch, members
+from tests.consensus.solo import certificate, new_view, prepared, proposal, sign, view_change
+
+REF = batch(1)
+EVERYBODY = members(4)
+
+
+def at(sequence: int):
+    return EVERYBODY
+
+
+def changes(*certificates: PreparedCertificate) -> list[ViewChange]:
+    return [view_change(1, 0), view_change(1, 1, None, certificates), view_change(1, 2)]
+
+
+def resigned(message: NewView, **fields: object) -> NewView:
+    values = {name: getattr(message, name) for name in message.__struct_fields__} | fields
+    return sign(NewView(**values))
+
+
+def broken_new_views() -> list[tuple[str, NewView]]:
+    good = new_view(1, changes(prepared(proposal(2, (REF,)))))
+    null, again = good.proposals
+    other = sign(PrePrepare(0, 1, 2, again.time_ms, (batch(9),), 1))
+    late = sign(PrePrepare(0, 1, 2, again.time_ms + 1, again.refs, 1))
+    extra = sign(PrePrepare(0, 1, 3, 0, (), 1))
+    first, second, third = good.view_changes
+    return [
+        ("new-view", resigned(good, proposals=(null,))),
+        ("new-view", resigned(good, proposals=(null, other))),
+        ("new-view", resigned(good, proposals=(null, late))),
+        ("new-view", resigned(good, proposals=(null, again, extra))),
+        ("new-view", resigned(good, proposals=(again, null))),
+        ("new-view", resigned(good, view_changes=(first, second, view_change(2, 2)))),
+        ("quorum", resigned(good, view_changes=(first, second))),
+        ("quorum", resigned(good, view_changes=(first, first, second))),
+        ("quorum", resigned(good, view_changes=(second, first, third))),
+        ("quorum", resigned(good, view_changes=(*good.view_changes, view_change(1, 3)))),
+        ("not-primary", resigned(good, replica=2)),
+    ]
+
+
+@pytest.mark.parametrize(("rule", "broken"), broken_new_views())
+def test_backup_rejects_a_new_view_that_does_not_follow_from_its_view_changes(rule: str, broken: NewView):
+    assert form_problem(broken, at) == rule
+
+
+def test_a_new_view_that_follows_has_a_good_form():
+    assert form_problem(new_view(1, changes(prepared(proposal(2, (REF,))))), at) is None
+
+
+def broken_prepared() -> list[tuple[str, PreparedCertificate]]:
+    good = prepared(proposal(1, (REF,)))
+    first, second = good.prepares
+    stolen = sign(PrePrepare(0, 0, 1, 5, (REF,), 2))
+    return [
+        ("quorum", PreparedCertificate(good.pre_prepare, (first,))),
+        ("quorum", PreparedCertificate(good.pre_prepare, (first, first))),
+        ("quorum", PreparedCertificate(good.pre_prepare, (second, first))),
+        ("stranger", PreparedCertificate(good.pre_prepare, (Vote(0, first.signature), second))),
+        ("not-primary", PreparedCertificate(stolen, good.prepares)),
+    ]
+
+
+@pytest.mark.parametrize(("rule", "broken"), broken_prepared())
+def test_a_prepared_certificate_is_validated_again(rule: str, broken: PreparedCertificate):
+    assert prepared_problem(broken, at) == rule
+    assert form_problem(view_change(1, 3, None, (broken,)), at) == rule
+
+
+def test_a_prepared_certificate_of_the_view_asked_for_or_later_is_refused():
+    late = prepared(proposal(1, (REF,), view=1))
+    assert form_problem(view_change(1, 3, None, (late,)), at) == "form"
+
+
+def test_prepared_certificates_lie_above_the_stable_one_in_ascending_order():
+    one, two = prepared(proposal(1, (REF,))), prepared(proposal(2, (batch(2),)))
+    assert form_problem(view_change(1, 3, None, (one, two)), at) is None
+    assert form_problem(view_change(1, 3, None, (two, one)), at) == "form"
+    assert form_problem(view_change(1, 3, certificate(1), (one, two)), at) == "form"

@@ -1,0 +1,416 @@
+"""OSDI 1999, section 4.4 in the signed form: one test per rule of the view change."""
+
+from consensus.bounds import VIEW_JUMP
+from consensus.forms import form_problem
+from consensus.messages import (
+    Commit,
+    NewView,
+    Prepare,
+    PrePrepare,
+    ViewChange,
+)
+from consensus.parameters import Parameters
+from consensus.ready import Relay, ViewRecord
+from tests.consensus.fakes import CHAIN, batch, members
+from tests.consensus.solo import (
+    Solo,
+    block_vote,
+    certificate,
+    commit,
+    new_view,
+    prepare,
+    prepared,
+    proposal,
+    rules,
+    sent,
+    view_change,
+)
+
+REF = batch(1)
+EVERYBODY = members(4)
+
+
+def at(sequence: int):
+    return EVERYBODY
+
+
+def waiting(number: int = 1, **more: object) -> Solo:
+    """A backup with a batch that the primary does not order."""
+    solo = Solo(number, **more)
+    solo.batch(REF)
+    return solo
+
+
+def suspecting(number: int = 1, **more: object) -> Solo:
+    solo = waiting(number, **more)
+    solo.wait(1_000)
+    assert solo.replica.status().changing
+    return solo
+
+
+# --- the timer ---
+
+
+def test_backup_asks_for_the_next_view_when_a_batch_waits_for_the_timeout():
+    solo = waiting()
+    assert not sent(solo.wait(900), ViewChange)
+    assert sent(solo.wait(100), ViewChange) == [view_change(1, 1)]
+
+
+def test_backup_whose_batches_are_ordered_asks_for_nothing():
+    assert not sent(Solo(1).wait(30_000), ViewChange)
+
+
+def test_progress_restarts_the_timer():
+    solo = waiting()
+    solo.batch(batch(2))
+    solo.wait(900)
+    solo.decide(proposal(1, (REF,)))
+    solo.certify(1)
+    assert not sent(solo.wait(900), ViewChange)
+    assert sent(solo.wait(200), ViewChange)
+
+
+def test_a_slot_that_is_not_certified_keeps_the_timer_running():
+    solo = waiting()
+    solo.decide(proposal(1, (REF,)))
+    solo.executed(1)
+    assert sent(solo.wait(1_100), ViewChange)
+
+
+def test_primary_does_not_suspect_itself():
+    solo = Solo(0)
+    solo.batch(REF)
+    assert not sent(solo.wait(30_000), ViewChange)
+
+
+def test_a_replica_that_reaches_no_quorum_blames_nobody():
+    solo = waiting()
+    solo.disconnected(2, 3)
+    assert not sent(solo.wait(10_000), ViewChange)
+    solo.connected(2)
+    assert not sent(solo.wait(900), ViewChange)
+    assert sent(solo.wait(200), ViewChange)
+
+
+def test_a_replica_that_knows_itself_behind_asks_for_blocks_not_for_a_view():
+    solo = waiting()
+    solo.pass_on(5)
+    ready = solo.wait(2_000)
+    assert ready.behind is not None and not sent(ready, ViewChange)
+
+
+def test_a_pause_of_its_own_is_not_held_against_the_primary():
+    solo = waiting()
+    solo.wait(900)
+    assert not sent(solo.wait(1_500, step_ms=1_500), ViewChange)
+    assert not sent(solo.wait(900), ViewChange)
+    assert sent(solo.wait(200), ViewChange)
+
+
+# --- VIEW-CHANGE ---
+
+
+def test_view_change_carries_the_stable_certificate_and_what_prepared_above_it():
+    solo = Solo(1)
+    for sequence in (1, 2, 3):
+        solo.batch(batch(sequence))
+    solo.decide(proposal(1, (batch(1),)))
+    solo.certify(1)
+    second, third = proposal(2, (batch(2),)), proposal(3, (batch(3),))
+    solo.receive(second, prepare(second, 2), third)
+    [change] = sent(solo.wait(1_100), ViewChange)
+    assert change.stable_height == 1
+    assert [p.pre_prepare for p in change.prepared] == [second]
+    assert form_problem(change, at) is None
+
+
+def test_view_change_is_persisted_before_it_is_sent():
+    ready = waiting().wait(1_100)
+    assert ready.persist == (ViewRecord(0, 1, True), view_change(1, 1))
+
+
+def test_replica_that_changes_views_accepts_nothing_of_the_old_view():
+    solo = suspecting()
+    pre_prepare = proposal(1, (REF,))
+    ready = solo.receive(pre_prepare, prepare(pre_prepare, 2), commit(pre_prepare, 2))
+    assert rules(ready) == ["old-view"] * 3
+    assert not sent(ready, Prepare) and not sent(ready, Commit)
+
+
+def test_replica_that_changes_views_still_takes_block_votes_and_certificates():
+    solo = Solo(1)
+    solo.batch(REF, batch(2))
+    solo.decide(proposal(1, (REF,)))
+    solo.wait(1_100)
+    assert solo.replica.status().changing
+    assert sent(solo.executed(1)) == [block_vote(1, 1)]
+    assert solo.receive(block_vote(1, 0), block_vote(1, 2)).certified
+    assert solo.replica.status().low == 1
+
+
+def test_replica_that_changes_views_catches_up_at_once():
+    solo = suspecting()
+    assert solo.pass_on(2).behind is not None
+
+
+def test_only_the_newest_view_change_of_a_replica_is_kept():
+    solo = Solo(1, 7)
+    solo.receive(view_change(5, 3))
+    assert rules(solo.receive(view_change(4, 3))) == ["superseded"]
+    solo.receive(view_change(6, 3))
+    assert solo.replica.status().asked == ((3, 6),)
+
+
+def test_two_view_changes_of_one_view_are_evidence():
+    solo = Solo(1, 7)
+    first, second = view_change(5, 3), view_change(5, 3, certificate(1, voters=range(5)))
+    solo.receive(first)
+    ready = solo.receive(second)
+    assert [(e.first, e.second) for e in ready.evidence] == [(first, second)]
+
+
+def test_a_certificate_in_a_view_change_moves_the_watermarks():
+    solo = Solo(1)
+    solo.batch(REF)
+    solo.decide(proposal(1, (REF,)))
+    solo.executed(1)
+    solo.receive(view_change(1, 3, certificate(1)))
+    assert solo.replica.status().low == 1
+
+
+def test_a_view_change_with_slots_outside_its_window_is_rejected():
+    solo = Solo(1, parameters=Parameters(window=2))
+    far = view_change(1, 3, None, (prepared(proposal(3, (REF,))),))
+    assert rules(solo.receive(far)) == ["window"]
+
+
+# --- liveness, section 4.5.2 ---
+
+
+def test_f_plus_1_view_changes_for_later_views_make_a_replica_join_the_smallest():
+    solo = Solo(1)
+    assert not sent(solo.receive(view_change(7, 2)), ViewChange)
+    assert sent(solo.receive(view_change(4, 3)), ViewChange) == [view_change(4, 1)]
+
+
+def test_f_view_changes_move_nobody():
+    solo = Solo(1, 7)
+    ready = solo.receive(view_change(1, 2), view_change(10**9, 3))
+    assert not sent(ready, ViewChange) and solo.replica.status().view == 0
+
+
+def test_one_step_towards_a_far_view_is_capped():
+    solo = Solo(1)
+    solo.receive(view_change(10**6, 2))
+    [change] = sent(solo.receive(view_change(10**6, 3)), ViewChange)
+    assert change.view == VIEW_JUMP
+
+
+def test_the_new_view_timer_starts_when_a_quorum_asks_not_before():
+    solo = suspecting(3)
+    assert not [c for c in sent(solo.wait(60_000), ViewChange) if c.view > 1]
+    solo.receive(view_change(1, 0), view_change(1, 2))
+    assert [c.view for c in sent(solo.wait(1_100), ViewChange) if c.view > 1] == [2]
+
+
+def test_the_timeout_doubles_with_each_fruitless_view_change_up_to_its_cap():
+    solo = suspecting(parameters=Parameters(max_timeout_ms=4_000))
+    timeouts = []
+    for view in range(1, 8):
+        timeouts.append(solo.replica.status().timeout_ms)
+        if view % 4 == 1:
+            # This replica would lead; let the others go on without it.
+            solo.receive(view_change(view + 1, 2), view_change(view + 1, 3))
+            continue
+        solo.receive(view_change(view, 2), view_change(view, 3))
+        solo.wait(timeouts[-1])
+        assert solo.replica.status().view == view + 1
+    assert timeouts == [1_000, 2_000, 4_000, 4_000, 4_000, 4_000, 4_000]
+
+
+def test_progress_in_a_new_view_resets_the_timeout():
+    solo = suspecting()
+    solo.receive(view_change(2, 2), view_change(2, 3))
+    assert solo.replica.status().timeout_ms == 2_000
+    solo.enter(2)
+    assert solo.replica.status().timeout_ms == 2_000
+    solo.decide(proposal(1, (REF,), view=2, time_ms=proposal(1, (REF,)).time_ms + 1_000))
+    assert solo.replica.status().timeout_ms == 1_000
+
+
+def test_a_batch_is_relayed_to_the_primary_before_it_is_suspected():
+    solo = waiting()
+    assert not solo.wait(400).relay
+    assert solo.wait(200).relay == (Relay(REF, 0),)
+
+
+# --- NEW-VIEW at the new primary ---
+
+
+def test_new_primary_needs_view_changes_of_a_quorum():
+    solo = suspecting()
+    assert not sent(solo.receive(view_change(1, 0)), NewView)
+    [message] = sent(solo.receive(view_change(1, 3)), NewView)
+    assert [change.replica for change in message.view_changes] == [0, 1, 3]
+    assert form_problem(message, at) is None
+
+
+def test_new_view_is_persisted_before_it_is_sent():
+    solo = suspecting()
+    ready = solo.receive(view_change(1, 0), view_change(1, 3))
+    assert sent(ready, NewView)[0] in ready.persist
+    assert ViewRecord(0, 1, False) in ready.persist
+
+
+def test_new_primary_proposes_again_what_prepared_in_the_highest_view():
+    solo = suspecting()
+    old, newer = proposal(1, (batch(7),), view=0), proposal(1, (batch(8),), view=2)
+    solo.receive(view_change(5, 0, None, (prepared(old),)), view_change(5, 2, None, (prepared(newer),)))
+    assert solo.replica.status().view == 5
+    [entered] = [r for r in solo.log if isinstance(r, NewView)]
+    assert [(p.view, p.refs, p.time_ms) for p in entered.proposals] == [(5, (batch(8),), newer.time_ms)]
+
+
+def test_new_primary_fills_gaps_with_null_requests_up_to_the_highest_prepared_slot():
+    solo = suspecting()
+    third = proposal(3, (batch(7),))
+    ready = solo.receive(view_change(1, 0, None, (prepared(third),)), view_change(1, 3))
+    [message] = sent(ready, NewView)
+    assert [(p.sequence, p.refs, p.time_ms) for p in message.proposals] == [
+        (1, (), 0),
+        (2, (), 0),
+        (3, third.refs, third.time_ms),
+    ]
+
+
+def test_new_view_starts_above_the_latest_stable_certificate():
+    solo = suspecting()
+    low, high = proposal(2, (batch(7),)), proposal(4, (batch(8),))
+    ready = solo.receive(
+        view_change(1, 0, None, (prepared(low),)),
+        view_change(1, 3, certificate(3), (prepared(high),)),
+    )
+    [message] = sent(ready, NewView)
+    assert [p.sequence for p in message.proposals] == [4]
+
+
+def test_new_primary_goes_on_above_the_slots_it_proposed_again():
+    solo = suspecting()
+    again = proposal(2, (batch(7),))
+    ready = solo.receive(view_change(1, 0, None, (prepared(again),)), view_change(1, 3))
+    assert [(p.sequence, p.refs) for p in sent(ready, PrePrepare)] == []
+    ready = solo.batch(batch(7))
+    null, old = next(r for r in solo.log if isinstance(r, NewView)).proposals
+    solo.decide(null)
+    ready = solo.decide(old)
+    assert [(p.sequence, p.refs) for p in sent(ready, PrePrepare)] == [(3, (REF,))]
+
+
+def test_new_primary_that_is_behind_the_view_proposes_nothing_fresh():
+    solo = suspecting()
+    ready = solo.receive(view_change(1, 0, certificate(3)), view_change(1, 3))
+    assert sent(ready, NewView) and not sent(ready, PrePrepare)
+    ready = solo.install(certificate(3))
+    assert [p.sequence for p in sent(ready, PrePrepare)] == [4]
+
+
+# --- NEW-VIEW at a backup ---
+
+
+def test_backup_enters_the_view_and_prepares_what_is_proposed_again():
+    solo = suspecting(3)
+    old = proposal(1, (REF,))
+    message = new_view(1, [view_change(1, 0), view_change(1, 1, None, (prepared(old),)), view_change(1, 2)])
+    ready = solo.receive(message)
+    assert sent(ready) == [prepare(message.proposals[0], 3)]
+    status = solo.replica.status()
+    assert (status.view, status.changing) == (1, False)
+
+
+def test_backup_that_did_not_ask_follows_a_quorum_into_the_view():
+    solo = Solo(3)
+    solo.enter(2)
+    assert solo.replica.status().view == 2
+
+
+def test_the_time_of_what_is_proposed_again_is_not_checked():
+    solo = suspecting(3)
+    old = proposal(1, (REF,))
+    solo.wait(60_000)
+    message = new_view(1, [view_change(1, 0), view_change(1, 1, None, (prepared(old),)), view_change(1, 2)])
+    assert sent(solo.receive(message), Prepare)
+
+
+def test_the_expiry_of_what_is_proposed_again_is_not_checked():
+    solo = Solo(3)
+    old = batch(5, expiry_height=1)
+    solo.batch(old)
+    again = prepared(proposal(2, (old,)))
+    message = new_view(1, [view_change(1, 0), view_change(1, 1, None, (again,)), view_change(1, 2)])
+    assert [vote.sequence for vote in sent(solo.receive(message), Prepare)] == [1, 2]
+
+
+def test_a_null_request_is_decided_as_an_empty_slot():
+    solo = Solo(3)
+    again = prepared(proposal(2, (REF,)))
+    message = new_view(1, [view_change(1, 0), view_change(1, 1, None, (again,)), view_change(1, 2)])
+    solo.receive(message)
+    [slot] = solo.decide(message.proposals[0]).decided
+    assert slot.is_null and slot.view == 1
+
+
+def test_backup_fetches_batches_of_what_is_proposed_again_from_those_who_prepared():
+    solo = Solo(3)
+    again = prepared(proposal(1, (batch(5, origin=0),)))
+    message = new_view(1, [view_change(1, 0), view_change(1, 1, None, (again,)), view_change(1, 2)])
+    ready = solo.receive(message)
+    assert not sent(ready)
+    assert [fetch.sources for fetch in ready.fetch] == [(0, 1, 2)]
+    assert sent(solo.batch(batch(5, origin=0)), Prepare)
+
+
+def test_a_slot_that_was_executed_takes_part_again_but_is_not_executed_again():
+    solo = Solo(3)
+    solo.batch(REF)
+    old = proposal(1, (REF,))
+    solo.decide(old)
+    solo.executed(1)
+    message = new_view(1, [view_change(1, r, None, (prepared(old),)) for r in (0, 1, 2)])
+    ready = solo.receive(message)
+    assert sent(ready, Prepare)
+    ready = solo.decide(message.proposals[0])
+    assert sent(ready, Commit) and not ready.decided
+
+
+def test_a_slot_that_was_decided_gets_no_vote_with_other_content():
+    solo = Solo(3)
+    solo.batch(REF)
+    solo.decide(proposal(1, (REF,)))
+    again = prepared(proposal(2, (batch(9),)))
+    message = new_view(1, [view_change(1, 0), view_change(1, 1, None, (again,)), view_change(1, 2)])
+    ready = solo.receive(message)
+    assert "decided-otherwise" in rules(ready) and not sent(ready)
+
+
+def test_votes_that_overtook_the_new_view_count():
+    solo = Solo(3)
+    solo.batch(REF)
+    old = proposal(1, (REF,))
+    message = new_view(1, [view_change(1, r, None, (prepared(old),)) for r in (0, 1, 2)])
+    [again] = message.proposals
+    solo.receive(prepare(again, 0), prepare(again, 2), *(commit(again, r) for r in (0, 1, 2)))
+    assert solo.receive(message).decided
+
+
+def test_two_new_views_of_one_view_are_evidence():
+    solo = Solo(3, 7)
+    first = new_view(1, [view_change(1, r) for r in (0, 1, 2, 4, 5)], n=7)
+    second = new_view(1, [view_change(1, r) for r in (0, 1, 2, 4, 6)], n=7)
+    solo.receive(first)
+    ready = solo.receive(second)
+    assert [(e.first, e.second) for e in ready.evidence] == [(first, second)]
+
+
+def test_the_slot_digest_does_not_change_with_the_view():
+    assert proposal(1, (REF,), view=0).digest(CHAIN) == proposal(1, (REF,), view=3).digest(CHAIN)
