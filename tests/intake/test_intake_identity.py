@@ -3,6 +3,7 @@ import pytest
 from chainnode.intake.identity import (
     FULL_URL_SYSTEM,
     ID_SYSTEM,
+    idempotency_mac,
     identifier_mac,
     identifier_macs,
     patient_identifiers,
@@ -106,3 +107,16 @@ def test_adding_one_class_leaves_the_macs_of_the_others() -> None:
 def test_offsets_cover_one_to_a_year() -> None:
     days = [shift_days(KEY, bytes([n % 256, n // 256])) for n in range(4_000)]
     assert min(days) == 1 and max(days) == 365
+
+
+def test_the_content_mac_binds_subject_class_and_profile() -> None:
+    macs = {
+        idempotency_mac(KEY, subject, data_class, profile, [b"a", b"b"])
+        for subject in (b"x", b"y")
+        for data_class in ("conditions", "observations")
+        for profile in ("safe-harbor", "shifted-dates")
+    }
+    assert len(macs) == 8
+    ordered, glued = ([b"b", b"a"], [b"ab"])
+    assert idempotency_mac(KEY, b"x", "conditions", "safe-harbor", ordered) in macs
+    assert idempotency_mac(KEY, b"x", "conditions", "safe-harbor", glued) not in macs
