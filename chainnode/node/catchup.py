@@ -7,7 +7,7 @@ peer that stays silent or sends what proves nothing is passed over for a while a
 from dataclasses import dataclass, field
 
 from chainnode.node.certified import CertifiedBlock
-from consensus.types import BatchRef, ReplicaId
+from consensus.types import ReplicaId
 
 ASK_BLOCKS = 64
 ANSWER_TIMEOUT_MS = 2_000
@@ -80,11 +80,14 @@ class CatchUp:
         if self._asked is not None and self._asked.peer == peer:
             self._asked = None
 
-    def next_block(self, certified_height: int) -> CertifiedBlock | None:
-        """The block to be installed next, where it is here."""
-        return self.held.get(certified_height + 1)
-
-    def refs_wanted(self, certified_height: int) -> tuple[BatchRef, ...]:
-        """Batches that the next block names."""
-        block = self.next_block(certified_height)
-        return () if block is None else block.refs
+    def next_run(self, certified_height: int) -> tuple[CertifiedBlock, ...]:
+        """The blocks to be installed next, the last of them with its certificate; () where they are not all
+        here."""
+        run: list[CertifiedBlock] = []
+        height = certified_height + 1
+        while (block := self.held.get(height)) is not None:
+            run.append(block)
+            if block.certificate is not None:
+                return tuple(run)
+            height += 1
+        return ()

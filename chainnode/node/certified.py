@@ -1,11 +1,17 @@
-"""A certified block as it travels between nodes, and what makes one believed."""
+"""Certified blocks as they travel between nodes, and what makes them believed.
 
-from collections.abc import Callable
+Not every block has a certificate on every node: votes for one height may get lost, or be spoiled by a
+faulty member, while those for the next come together. So blocks travel in runs: a certificate vouches for
+its block and, by the parents' hashes, for the blocks in front of it that have none.
+"""
+
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
 from chainnode.ledger.header import batches_root
-from consensus.codec import DecodeError, decode
+from chainnode.store.chain import StoredBlock
+from consensus.codec import DecodeError, decode, encode
 from consensus.messages import QuorumCertificate, certificate_claims
 from consensus.ready import Decided
 from consensus.types import BatchRef, BlockHeader, ReplicaSets
@@ -16,11 +22,14 @@ Verify = Callable[[bytes, bytes, bytes], bool]
 
 
 class CertifiedBlock(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Header, batch references and the quorum's certificate. Bodies are fetched by digest."""
+    """Header, batch references and the quorum's certificate. Bodies are fetched by digest.
+
+    `certificate` is None where a later block's vouches for this one.
+    """
 
     header: BlockHeader
     refs: tuple[BatchRef, ...]
-    certificate: QuorumCertificate
+    certificate: QuorumCertificate | None
 
     def decided(self) -> Decided:
         """The slot to be executed. The header's time lies past its parent's, so that proposing it gives
@@ -54,25 +63,75 @@ def certificate_fault(
     return ""
 
 
-def decode_certified(
-    data: bytes, chain_id: bytes, replica_sets: ReplicaSets, verify: Verify
-) -> CertifiedBlock:
-    """A block whose certificate, hash and batch root were found good.
+def encode_blocks(
+    block_at: Callable[[int], StoredBlock | None], heights: range, limit_bytes: int
+) -> tuple[bytes, ...]:
+    """Stored blocks of `heights`, encoded, up to about `limit_bytes`; the last one has a certificate.
 
-    Raises UnprovenError. Whether it follows this node's own tip is for the caller to look at.
+    Where a run without certificates is longer than that, it is sent nevertheless: at most a window of blocks
+    lies between two certificates, and refs for a window fit a frame.
     """
+    found: list[bytes] = []
+    whole = size = 0
+    for height in heights:
+        block = block_at(height)
+        if block is None:
+            break
+        data = encode(CertifiedBlock(block.header, block.refs, block.certificate))
+        if whole and size + len(data) > limit_bytes:
+            break
+        found.append(data)
+        size += len(data)
+        if block.certificate is not None:
+            whole = len(found)
+    return tuple(found[:whole])
+
+
+def decode_blocks(
+    data: Sequence[bytes], chain_id: bytes, replica_sets: ReplicaSets, verify: Verify
+) -> tuple[list[CertifiedBlock], str]:
+    """Consecutive blocks from a peer: those that are proven, and the rule at which that ended, "" for none.
+
+    Whether they follow this node's own tip is for the caller to look at.
+    """
+    proven: list[CertifiedBlock] = []
+    run: list[CertifiedBlock] = []
+    try:
+        for one in data:
+            block = _decode_block(one, chain_id)
+            before = run[-1] if run else proven[-1] if proven else None
+            if before is not None and block.header.parent != before.header.hash():
+                raise UnprovenError("parent")
+            run.append(block)
+            if block.certificate is not None:
+                _check_certificate(block.header, block.certificate, chain_id, replica_sets, verify)
+                proven, run = proven + run, []
+    except UnprovenError as error:
+        return proven, error.rule
+    return proven, "no-certificate" if run else ""
+
+
+def _decode_block(data: bytes, chain_id: bytes) -> CertifiedBlock:
     try:
         block = decode(data, CertifiedBlock, limit_bytes=MAX_CERTIFIED_BYTES)
     except DecodeError as error:
         raise UnprovenError(error.code) from None
-    header, certificate = block.header, block.certificate
-    if header.chain_id != chain_id:
+    if block.header.chain_id != chain_id:
         raise UnprovenError("other-chain")
+    if block.header.batches_root != batches_root(block.refs):
+        raise UnprovenError("batches-root")
+    return block
+
+
+def _check_certificate(
+    header: BlockHeader,
+    certificate: QuorumCertificate,
+    chain_id: bytes,
+    replica_sets: ReplicaSets,
+    verify: Verify,
+) -> None:
     if certificate.height != header.height or certificate.header_hash != header.hash():
         raise UnprovenError("certificate-of-another-block")
-    if header.batches_root != batches_root(block.refs):
-        raise UnprovenError("batches-root")
     fault = certificate_fault(certificate, chain_id, replica_sets, verify)
     if fault:
         raise UnprovenError(f"certificate-{fault}")
-    return block

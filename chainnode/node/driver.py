@@ -19,9 +19,10 @@ IDLE_TICK_MS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """A proven block whose batches are all here; installed if it follows the certified tip."""
+    """Proven blocks up to a certificate, whose batches are all here; installed if they follow the certified
+    tip."""
 
-    block: CertifiedBlock
+    run: tuple[CertifiedBlock, ...]
 
 
 class Halted(Exception):
@@ -71,7 +72,7 @@ class Driver:
             await self._carry_out(self._engine.step(inputs, now))
             for item in items:
                 if isinstance(item, Synced):
-                    await self._install(item.block)
+                    await self._install(item.run)
 
     async def _next_items(self) -> list[Input | Synced]:
         wait_ms = IDLE_TICK_MS
@@ -87,12 +88,14 @@ class Driver:
             items.append(self._inbox.get_nowait())
         return items
 
-    async def _install(self, block: CertifiedBlock) -> None:
+    async def _install(self, run: tuple[CertifiedBlock, ...]) -> None:
         certified = self._executor.certified
-        if block.header.height != (certified.height if certified else 0) + 1:
+        if run[0].header.height != (certified.height if certified else 0) + 1:
             return
-        turn = self._engine.install(block.decided(), block.certificate, self._clock())
-        self._effects.certified(block.certificate)
+        turn = self._engine.install(run, self._clock())
+        certified = self._executor.certified
+        assert certified is not None
+        self._effects.certified(certified)
         await self._carry_out(turn)
 
     async def _carry_out(self, turn: Turn) -> None:

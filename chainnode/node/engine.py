@@ -11,6 +11,7 @@ A turn is three calls, by the driver on real disks and links and by the simulato
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from chainnode.node.certified import CertifiedBlock
 from chainnode.node.turn import BatchStored, Input, LinkDown, LinkUp, OwnVotes, Received, Turn
 from consensus.codec import DecodeError, decode, encode
 from consensus.messages import QuorumCertificate
@@ -148,19 +149,23 @@ class Engine:
             self._certify(certificate)
         return after
 
-    def install(self, decided: Decided, certificate: QuorumCertificate, now: Now) -> Turn:
-        """Execute a certified slot that was fetched from a peer; its certificate was verified.
+    def install(self, run: Sequence[CertifiedBlock], now: Now) -> Turn:
+        """Execute blocks that were fetched from a peer and proven by the certificate of the last one.
 
         Raises ForkError where the outcome is not the certified one.
         """
-        turn = Turn()
-        tip = self._executor.tip
-        if decided.sequence > tip.height:
-            tip = self._executor.execute(decided)
-        if tip.height == certificate.height and tip.hash() != certificate.header_hash:
-            raise ForkError(certificate.height, tip.hash(), certificate.header_hash)
+        certificate = run[-1].certificate
+        assert certificate is not None, "a run ends with a certificate"
+        for block in run:
+            tip = self._executor.tip
+            if block.header.height > tip.height:
+                tip = self._executor.execute(block.decided())
+            if tip.height == block.header.height and tip.hash() != block.header.hash():
+                raise ForkError(tip.height, tip.hash(), block.header.hash())
         self._certify(certificate)
-        turn.add(self.replica.install(certificate, now, ordered=decided.refs))
+        turn = Turn()
+        ordered = [ref for block in run for ref in block.refs]
+        turn.add(self.replica.install(certificate, now, ordered=ordered))
         return turn
 
     def _certify(self, certificate: QuorumCertificate) -> None:

@@ -7,12 +7,11 @@ from structlog.stdlib import BoundLogger
 
 from chainnode.net.wire import Blocks, BlocksRequest, Frame, Status
 from chainnode.node.catchup import CatchUp
-from chainnode.node.certified import CertifiedBlock, UnprovenError, Verify, decode_certified
+from chainnode.node.certified import Verify, decode_blocks, encode_blocks
 from chainnode.node.clock import now
 from chainnode.node.driver import Driver, Synced
 from chainnode.node.executor import Executor
 from chainnode.store.chain import ChainStore
-from consensus.codec import encode
 from consensus.ready import Behind
 from consensus.types import BatchRef, ReplicaId, ReplicaSets
 
@@ -74,26 +73,15 @@ class Sync:
 
     async def on_request(self, peer: ReplicaId, frame: BlocksRequest) -> None:
         """Serve certified blocks, as many as fit half a frame."""
-        found: list[bytes] = []
-        size = 0
-        for height in range(max(1, frame.from_height), min(frame.from_height + frame.count, self.height + 1)):
-            block = self._store.block(height)
-            if block is None or block.certificate is None:
-                break
-            data = encode(CertifiedBlock(block.header, block.refs, block.certificate))
-            if found and size + len(data) > self._answer_bytes:
-                break
-            found.append(data)
-            size += len(data)
-        await self._send(peer, Blocks(tuple(found), self.height))
+        first = max(1, frame.from_height)
+        heights = range(first, min(frame.from_height + frame.count, self.height + 1))
+        found = encode_blocks(self._store.block, heights, self._answer_bytes)
+        await self._send(peer, Blocks(found, self.height))
 
     async def on_blocks(self, peer: ReplicaId, frame: Blocks) -> None:
-        blocks: list[CertifiedBlock] = []
-        try:
-            for data in frame.blocks:
-                blocks.append(decode_certified(data, self._chain_id, self._sets, self._verify))
-        except UnprovenError as error:
-            self._log.warning("a peer sent an unproven block", peer=peer, rule=error.rule)
+        blocks, rule = decode_blocks(frame.blocks, self._chain_id, self._sets, self._verify)
+        if rule:
+            self._log.warning("a peer sent an unproven block", peer=peer, rule=rule)
         self._catchup.heard(peer, frame.tip_height)
         self._catchup.answered(peer, blocks, now().monotonic_ms)
         self.wake()
@@ -126,13 +114,14 @@ class Sync:
         current = now().monotonic_ms
         if self.height != self._last_height:
             self._last_height, self._moved_at_ms = self.height, current
-        block = self._catchup.next_block(self.height)
-        if block is not None:
-            missing = [ref for ref in block.refs if not self._executor.holds(ref.digest)]
+        run = self._catchup.next_run(self.height)
+        if run:
+            refs = [ref for block in run for ref in block.refs]
+            missing = [ref for ref in refs if not self._executor.holds(ref.digest)]
             if missing:
                 self._want(missing, sorted(self._catchup.claimed))
             else:
-                await self._driver.put(Synced(block))
+                await self._driver.put(Synced(run))
                 return
         if current - self._moved_at_ms >= STALL_MS or self._catchup.held:
             ask = self._catchup.ask(self.height, current)
