@@ -12,6 +12,7 @@ from chainnode.ledger.payloads import DATA_CLASSES, ClassKey, ObjectPointer, Req
 from chainnode.ledger.records import EnrolmentRecord, Source, StudyRecord
 from chainnode.ledger.transaction import Submission, TransactionBody
 from chainnode.node.api import ChainInfo, Entry, Outcome, ReadResult, Refused, Stamp, SubmitResult
+from chainnode.pool.errors import DISK_FULL
 from chainnode.pool.locators import open_locators
 from chainnode.vault.keys import KemKey, SigningKey
 from chainnode.vault.wallet import Wallet
@@ -161,6 +162,26 @@ async def test_a_refused_anchor_ends_the_run_and_keeps_what_was_anchored(monkeyp
     with pytest.raises(TransactionRefused, match="unknown-study"):
         await add_records(node, PLAN, bundles(2))
     assert len(node.orders) == 1
+
+
+async def test_a_full_disk_ends_the_run_and_what_was_stored_is_anchored():
+    node = Hospital()
+    put = node.put_object
+
+    async def full(upload):
+        if len(node.objects) == 3:
+            raise OperatorError(DISK_FULL, "disk full", unchanged="all", next_step="df")
+        await put(upload)
+
+    node.put_object = full
+    with pytest.raises(OperatorError, match="POL-01"):
+        await add_records(node, PLAN, bundles(2))
+    assert [len(order.pointers) for order in node.orders] == [3]
+    node.marks = set(node.orders[0].seen)
+    node.put_object = put
+    outcome = await add_records(node, PLAN, bundles(2))
+    assert len(outcome.skipped) == 3
+    assert len(node.objects) == 3 + outcome.objects
 
 
 async def test_identifiers_of_two_enrolments_are_skipped_by_that_reason(monkeypatch):

@@ -6,6 +6,7 @@ names, and running it again takes in what is missing.
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -204,9 +205,7 @@ class _Run:
             class_point=class_key.point,
             epoch=class_key.epoch,
         )
-        await self._client.put_object(
-            ObjectUpload(sealed.object_id, sealed.ciphertext, sealed.w_h, sealed.recipients)
-        )
+        await self._hand_over(sealed)
         pointer = ObjectPointer(
             object_id=sealed.object_id,
             handle=handle,
@@ -229,6 +228,16 @@ class _Run:
         self._pending.pointers.append((pointer, locator))
         self._pending.seen.append(mac)
         self._pending.size_bytes += size_bytes
+
+    async def _hand_over(self, sealed: SealedObject) -> None:
+        upload = ObjectUpload(sealed.object_id, sealed.ciphertext, sealed.w_h, sealed.recipients)
+        try:
+            await self._client.put_object(upload)
+        except OperatorError:  # a full disk above all
+            # What is stored is anchored all the same: running it again then takes in the rest.
+            with contextlib.suppress(OperatorError, Refused):
+                await self.flush()
+            raise
 
     async def flush(self) -> None:
         """Anchor what waits, in one batch with the report of the bundles that it came from."""
