@@ -169,7 +169,7 @@ class _House:
             "executor": executor,
             "stash": self.stash,
             "objects": opened.pool.objects,
-            "send": self.network.send,
+            "send": self._post,
             "submit_own": self.admissions.submit_own,
             "log": self._log,
         }
@@ -184,6 +184,13 @@ class _House:
             spawn=lambda peer: self._spawn(self.postroom.worker(peer)),
             log=self._log,
         )
+
+    async def _post(self, peer: int, frame: wire.Frame) -> bool:
+        """A release to a project of this very hospital takes the same way, without a link."""
+        if peer != self._opened.member.number:
+            return await self.network.send(peer, frame)
+        await self.postroom.take(peer, frame)
+        return True
 
     def _wire_service(self, started_ms: int) -> None:
         opened, executor = self._opened, self._opened.executor

@@ -58,8 +58,9 @@ class Postroom:
         self._queues: dict[ReplicaId, asyncio.Queue[PostFrame]] = {}
         self._wake = asyncio.Event()
 
-    async def take(self, peer: ReplicaId, frame: PostFrame) -> None:
+    async def take(self, peer: ReplicaId, frame: Frame) -> None:
         """Queue a frame for the peer's worker; one too many is dropped, for the sender sends it again."""
+        assert isinstance(frame, PostFrame)
         queue = self._queues.get(peer)
         if queue is None:
             queue = self._queues[peer] = asyncio.Queue(QUEUED_FRAMES)
