@@ -61,6 +61,7 @@ class Batches:
         self._threaded = threaded
         self._log = log
         self._pending: list[Actions] = []
+        self._here: list[BatchRef] = []
         self._wake = asyncio.Event()
         self._rules = Dissemination(
             member=member,
@@ -100,9 +101,13 @@ class Batches:
         return actions.refused[0].rule if actions.refused else ""
 
     def want(self, refs: Sequence[BatchRef], sources: Sequence[ReplicaId]) -> None:
-        """Fetch batches that are not here, from these peers in turn."""
+        """Fetch batches that are not here, from these peers in turn. The replica is told of those that are:
+        it may have forgotten one that was ordered long ago."""
         for ref in refs:
-            if not self._store.has_batch(ref.digest):
+            if self._store.has_batch(ref.digest):
+                self._here.append(ref)
+                self._wake.set()
+            else:
                 self._do(self._rules.fetch(Fetch(ref, tuple(sources)), now()))
 
     def relay(self, relays: Sequence[Relay]) -> None:
@@ -131,6 +136,9 @@ class Batches:
                 pass  # nothing asked: a tick is due
             self._wake.clear()
             pending, self._pending = self._pending, []
+            here, self._here = self._here, []
+            for ref in here:
+                await self._driver.put(inputs.BatchStored(ref))
             actions = merge([*pending, self._rules.tick(now())])
             await self._carry_out(actions)
             wake_at_ms = actions.wake_at_ms

@@ -18,7 +18,7 @@ from consensus.messages import QuorumCertificate
 from consensus.parameters import Parameters
 from consensus.ready import Decided, Record
 from consensus.replica import Replica
-from consensus.types import BlockHeader, Digest, Now, ReplicaId, ReplicaSets
+from consensus.types import BatchRef, BlockHeader, Digest, Now, ReplicaId, ReplicaSets
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
 ROTATE_BYTES = 8 * 1024 * 1024
@@ -46,6 +46,8 @@ class ExecutorPort(Protocol):
     def execute(self, decided: Decided) -> BlockHeader: ...
 
     def certify(self, certificate: QuorumCertificate) -> None: ...
+
+    def uncertified(self) -> Sequence[tuple[int, tuple[BatchRef, ...]]]: ...
 
 
 class ForkError(Exception):
@@ -107,6 +109,7 @@ class Engine:
                 tip.hash() if tip.height else None,
                 now,
                 damage=damaged,
+                uncertified=self._executor.uncertified(),
             )
         )
         return turn

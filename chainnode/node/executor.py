@@ -16,7 +16,7 @@ from consensus.codec import decode
 from consensus.messages import QuorumCertificate
 from consensus.parameters import Parameters
 from consensus.ready import Decided
-from consensus.types import BlockHeader, Digest, ReplicaSets
+from consensus.types import BatchRef, BlockHeader, Digest, ReplicaSets
 
 CACHED_BODIES = 64
 
@@ -171,6 +171,16 @@ class Executor:
         assert certificate.height <= self._tip.height
         self._store.put_certificate(certificate)
         self._certified = certificate
+
+    def uncertified(self) -> list[tuple[int, tuple[BatchRef, ...]]]:
+        """Height and refs of the executed blocks above the latest certificate."""
+        certified = self._certified.height if self._certified else 0
+        found = []
+        for height in range(certified + 1, self._tip.height + 1):
+            block = self._store.block(height)
+            assert block is not None, "executed blocks are stored"
+            found.append((height, block.refs))
+        return found
 
     def row(self, digest: Digest) -> Row | None:
         return self._rows.get(digest)
