@@ -9,8 +9,6 @@ import pytest
 from msgspec import structs
 
 from chainnode.ledger import keys, view
-from chainnode.ledger import receipt as receipt_module
-from chainnode.ledger.evidence import VerificationError, examine
 from chainnode.ledger.payloads import (
     AddDepartment,
     AttestEnrolment,
@@ -28,35 +26,16 @@ from chainnode.ledger.records import (
     GrantRecord,
     MemberRecord,
     ObjectVerdict,
-    Record,
     ReleaseRecord,
     RevocationRecord,
     Source,
 )
 from chainnode.ledger.transaction import SignedTransaction, TransactionBody
 from consensus.codec import encode
-from consensus.domain import signing_bytes
+from tests.ledger.forging import MALLORY, overwrite, replant, said_by
 from tests.ledger.receipts import receipt, rule, signed_scene
 from tests.ledger.scene import DEPARTMENT, PROVIDER, Scene, consent_row
 from tests.ledger.world import Actor, id16
-
-
-@pytest.fixture
-def forger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A forger's node does not check its own decisions before it makes a receipt of them."""
-
-    def careless(*arguments: object, **named: object) -> None:
-        try:
-            examine(*arguments, **named)  # type: ignore[arg-type]
-        except VerificationError:
-            return
-
-    monkeypatch.setattr(receipt_module, "examine", careless)
-
-
-def overwrite(scene: Scene, *changes: tuple[bytes, Record]) -> None:
-    entries: dict[bytes, bytes | None] = {key: encode(record) for key, record in changes}
-    scene.chain.write(scene.chain.state.update(entries, {}))
 
 
 def plant(scene: Scene, signer: bytes, payload: Payload, sign: Callable[[bytes], bytes]) -> Source:
@@ -207,37 +186,9 @@ def test_a_stewards_word_under_another_role_does_not_count(forger: None) -> None
     assert rule(scene, receipt(scene, request)) == "bad-transaction"
 
 
-def test_an_application_whose_key_did_not_prove_itself_is_refused(forger: None) -> None:
-    scene, request = signed_scene()
-    payload = structs.replace(scene.application(["a1", "b1"])[0], possession=bytes(64))
-    replant(scene, keys.request(request), payload, scene.requesting_head, "applied")
-    scene.release(request)
-    assert rule(scene, receipt(scene, request)) == "bad-transaction"
-
-
-def replant(scene: Scene, key: bytes, payload: Payload, signer: Actor, field: str) -> None:
-    """Let a record rest on another transaction."""
-    source = said_by(scene, signer, payload)
-    record = view.request(scene.chain.state, payload.request_id)  # type: ignore[union-attr]
-    assert record is not None
-    overwrite(scene, (key, structs.replace(record, **{field: source})))
-
-
 def test_a_decision_rests_on_transactions_of_the_right_kind(forger: None) -> None:
     scene, request = signed_scene()
     replant(scene, keys.request(request), RequestRelease(request), scene.project(), "applied")
-    scene.release(request)
-    assert rule(scene, receipt(scene, request)) == "bad-transaction"
-
-
-def test_a_transaction_of_another_chain_does_not_count(forger: None) -> None:
-    scene, request, key = without_ada()
-    ada = scene.patients["ada"]
-    body = TransactionBody(1, bytes(32), 100, id16("n"), ada.public, scene.patient_grant(request, "ada"))
-    encoded = encode(body)
-    elsewhere = SignedTransaction(encoded, ada.sign(signing_bytes("transaction", bytes(32), encoded)))
-    scene.chain.transactions[elsewhere.id()] = (elsewhere, 1)
-    overwrite(scene, (key, forged_grant(scene, Source(elsewhere.id(), 1), ada.public)))
     scene.release(request)
     assert rule(scene, receipt(scene, request)) == "bad-transaction"
 
@@ -265,16 +216,6 @@ def test_a_consents_row_that_is_no_document_gives_nothing() -> None:
     odd = structs.replace(held.consents[0], provision_row=row.digest())
     overwrite(scene, (keys.consents(handle), ConsentsRecord((odd,))))
     assert scene.release(request).verdicts[1].rule == "patient-not-signed"
-
-
-def said_by(scene: Scene, signer: Actor, payload: Payload) -> Source:
-    """A well-signed transaction of `signer` that was never executed."""
-    submission = scene.chain.submission(signer, payload)
-    scene.chain.transactions[submission.transaction.id()] = (submission.transaction, 1)
-    return Source(submission.transaction.id(), 1)
-
-
-MALLORY = Actor("mallory")
 
 
 def test_a_consent_by_another_key_is_none(forger: None) -> None:
