@@ -18,7 +18,8 @@ def show_figures(stage: Stage, reports: list[StatusReport], blocks: int, transac
     """What a node cost and how long a commit took, as its own clients saw it."""
     rows = []
     for one in reports:
-        p50, p95, p99 = (round(value) for value in one.commit_latency_ms)
+        # A node that was restarted and has taken nothing in since has no latencies of its own.
+        p50, p95, p99 = (round(value) or None for value in one.commit_latency_ms)
         rows.append(
             (
                 one.slug,

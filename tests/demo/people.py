@@ -7,12 +7,11 @@ from pathlib import Path
 from chainnode.cli.actions import departments, patients
 from chainnode.cli.actions.bundles import bundle_identifiers
 from chainnode.cli.actions.cards import make_card
-from chainnode.vault.head import HeadKeys
 from chainnode.vault.keystore import WalletFile
-from tests.demo.world import Department, Patient, World
+from tests.demo.founding import head_of
+from tests.demo.world import DEPARTMENTS, Department, Patient, World
 from tests.localnet.consortium import PASSPHRASE
 
-DEPARTMENTS = (("cardiology", "heart-cohort"), ("metabolic", "sugar-cohort"))
 AT_ONCE = 4
 
 
@@ -45,11 +44,12 @@ async def enrolment(world: World, bundles: Sequence[Path]) -> None:
 
 
 async def _departments(world: World, number: int) -> None:
-    hospital, client = world.hospitals[number], await world.client(number)
+    client = await world.client(number)
+    there = await patients.departments_of(client, number)
     for slug, study in DEPARTMENTS:
-        file = hospital.people / f"{slug}-head.key"
-        head = await asyncio.to_thread(HeadKeys.create, file, boot=PASSPHRASE, level=world.level)
-        await departments.add_department(client, world.stewards[number], head.signing.public, slug)
+        head = await asyncio.to_thread(head_of, world, number, slug)
+        if slug not in there:
+            await departments.add_department(client, world.stewards[number], head.signing.public, slug)
         await departments.add_study(client, head, slug, study)
         world.departments.append(Department(number, slug, study, head))
 

@@ -19,6 +19,8 @@ REQUESTER = 3
 PROVIDERS = (0, 1)
 BYSTANDER = 2
 CLASSES = ("demographics", "conditions")
+DEPARTMENTS = (("cardiology", "heart-cohort"), ("metabolic", "sugar-cohort"))
+"""Of each hospital: department and its study."""
 
 
 @dataclass
