@@ -17,6 +17,7 @@ from chainnode.gateway.errors import GATEWAY_RULES
 from chainnode.gateway.roles import CALLS, SUBMITS
 from chainnode.ledger.rules import FORM_RULES, STATE_RULES, VERDICT_RULES, VERIFICATION_RULES
 from chainnode.node.config import CONFIG_NAME, KEYS
+from chainnode.node.errors import NODE_RULES
 from chainnode.pool.errors import RULES as POOL_RULES
 from genesis.errors import ERROR_CODES, EXIT_MEANINGS
 
@@ -136,6 +137,7 @@ def reference() -> str:
         *_rules("Verdicts on an object", VERDICT_RULES),
         *_rules("Verification of receipts and statements", VERIFICATION_RULES),
         *_rules("Objects", POOL_RULES),
+        *_rules("Answers of a node to its local users", NODE_RULES),
         *_rules("Calls of local users", GATEWAY_RULES),
         f"## Configuration: {CONFIG_NAME}",
         "",

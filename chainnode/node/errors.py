@@ -4,3 +4,16 @@ from genesis.errors import EXIT_BUG, EXIT_INPUT, define
 
 NOD_NOT_MEMBER = define("NOD-01", EXIT_INPUT, "the keystore's key is no member's in the genesis document")
 NOD_FORK = define("NOD-02", EXIT_BUG, "this node's execution differs from what a quorum certified")
+
+NODE_RULES: dict[str, str] = {
+    "min-height": "The height asked for was not certified in time.",
+    "no-certificate": "What was read has no certificate yet.",
+    "unknown-row": "The row was erased, or is of no transaction on this chain.",
+    "unknown-block": "There is no certified block at this height.",
+    "unknown-transaction": "No certified block holds this transaction.",
+    "unknown-receipt": "There is no certified decision on this application at this height.",
+    "parts-missing": "The parts of this object have not arrived at the requester.",
+    "subject-linked": "One of the identifiers belongs to another enrolment already.",
+    "subject-ambiguous": "The identifiers belong to more than one enrolment.",
+}
+"""Rules by which a node answers its local users, beside those of the chain and the pool."""
