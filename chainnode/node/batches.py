@@ -62,6 +62,7 @@ class Batches:
         self._log = log
         self._pending: list[Actions] = []
         self._here: list[BatchRef] = []
+        self._watchers: list[Callable[[], None]] = []
         self._wake = asyncio.Event()
         self._rules = Dissemination(
             member=member,
@@ -80,6 +81,10 @@ class Batches:
         self._network.handle(BatchMissing, self._on_missing)
         self._network.handle(BatchOffer, self._on_offer)
         self._network.watch_links(self._on_link)
+
+    def watch_arrivals(self, watcher: Callable[[], None]) -> None:
+        """Called when batches came to be on disk."""
+        self._watchers.append(watcher)
 
     async def recover(self) -> None:
         """Batches that are on disk and in no block are ready again."""
@@ -149,6 +154,8 @@ class Batches:
             await asyncio.to_thread(self._keep, actions.hold)
             for hold in actions.hold:
                 await self._driver.put(inputs.BatchStored(hold.ref))
+            for watch in self._watchers:
+                watch()
         for push in actions.push:
             frame = Batch(encode(push.batch))
             for peer in push.to:

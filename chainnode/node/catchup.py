@@ -91,3 +91,10 @@ class CatchUp:
                 return tuple(run)
             height += 1
         return ()
+
+    def upcoming(self, certified_height: int, count: int) -> tuple[CertifiedBlock, ...]:
+        """Up to `count` blocks that are here, in order, from the next height on without a gap."""
+        found: list[CertifiedBlock] = []
+        while len(found) < count and (block := self.held.get(certified_height + 1 + len(found))) is not None:
+            found.append(block)
+        return tuple(found)

@@ -239,6 +239,7 @@ class _House:
         for kind in POST_FRAMES:
             self.network.handle(kind, self.postroom.take)
         self.batches.register()
+        self.batches.watch_arrivals(self.sync.wake)
 
     # Effects of a turn (see driver.Effects)
 

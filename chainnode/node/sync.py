@@ -7,7 +7,7 @@ from structlog.stdlib import BoundLogger
 
 from chainnode.net.wire import Blocks, BlocksRequest, Frame, Status
 from chainnode.node.catchup import CatchUp
-from chainnode.node.certified import Verify, decode_blocks, encode_blocks
+from chainnode.node.certified import CertifiedBlock, Verify, decode_blocks, encode_blocks
 from chainnode.node.clock import now
 from chainnode.node.driver import Driver, Synced
 from chainnode.node.executor import Executor
@@ -18,6 +18,8 @@ from consensus.types import BatchRef, ReplicaId, ReplicaSets
 LOOK_EVERY_MS = 250
 STALL_MS = 1_000
 """Consensus itself closes small gaps; only a gap that stays is fetched."""
+FETCH_BLOCKS = 64
+"""Of how many blocks ahead the batches are fetched at once."""
 
 WantBatches = Callable[[Sequence[BatchRef], Sequence[ReplicaId]], None]
 """Fetch batches that are not here from these peers."""
@@ -116,15 +118,18 @@ class Sync:
             self._last_height, self._moved_at_ms = self.height, current
         run = self._catchup.next_run(self.height)
         if run:
-            refs = [ref for block in run for ref in block.refs]
-            missing = [ref for ref in refs if not self._executor.holds(ref.digest)]
-            if missing:
-                self._want(missing, sorted(self._catchup.claimed))
-            else:
+            if not self._missing(run):
                 await self._driver.put(Synced(run))
                 return
+            # Those behind it too: a round trip for each block would be slower than the chain moves on.
+            missing = self._missing(self._catchup.upcoming(self.height, max(FETCH_BLOCKS, len(run))))
+            self._want(missing, sorted(self._catchup.claimed))
         if current - self._moved_at_ms >= STALL_MS or self._catchup.held:
             ask = self._catchup.ask(self.height, current)
             if ask is not None:
                 self._log.info("catching up", peer=ask.peer, from_height=ask.from_height)
                 await self._send(ask.peer, BlocksRequest(ask.from_height, ask.count))
+
+    def _missing(self, blocks: Sequence[CertifiedBlock]) -> list[BatchRef]:
+        refs = [ref for block in blocks for ref in block.refs]
+        return [ref for ref in refs if not self._executor.holds(ref.digest)]
