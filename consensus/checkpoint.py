@@ -119,6 +119,11 @@ class Certifier:
             self._accused[vote.height].add(vote.replica)
             out.accuse(first, vote)
 
+    def count_all(self, marks: Watermarks, out: Output) -> None:
+        """Whether the votes that are here make certificates: the own one may have been the last to come."""
+        for height in sorted(self.votes):
+            self._count(height, marks, out)
+
     def _count(self, height: SequenceNumber, marks: Watermarks, out: Output) -> None:
         votes = self.votes.get(height, {})
         for header_hash in dict.fromkeys(vote.header_hash for vote in votes.values()):

@@ -97,6 +97,7 @@ class Steps:
     def vote_on_all(self, out: Output) -> None:
         """Give the votes that were not allowed until now."""
         self.parts.certifier.cast_votes(self.marks, self.parts.changer.view, out)
+        self.parts.certifier.count_all(self.marks, out)
         self.parts.ordering.advance_all(out)
 
     # --- messages ---------------------------------------------------------------------------------

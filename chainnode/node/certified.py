@@ -88,10 +88,11 @@ def encode_blocks(
 
 
 def decode_blocks(
-    data: Sequence[bytes], chain_id: bytes, replica_sets: ReplicaSets, verify: Verify
+    data: Sequence[bytes], chain_id: bytes, replica_sets: ReplicaSets, verify: Verify, window: int
 ) -> tuple[list[CertifiedBlock], str]:
     """Consecutive blocks from a peer: those that are proven, and the rule at which that ended, "" for none.
 
+    No more than `window` blocks may rest on one certificate: so many may lie above the last one in a store.
     Whether they follow this node's own tip is for the caller to look at.
     """
     proven: list[CertifiedBlock] = []
@@ -103,6 +104,8 @@ def decode_blocks(
             if before is not None and block.header.parent != before.header.hash():
                 raise UnprovenError("parent")
             run.append(block)
+            if len(run) > window:
+                raise UnprovenError("no-certificate")
             if block.certificate is not None:
                 _check_certificate(block.header, block.certificate, chain_id, replica_sets, verify)
                 proven, run = proven + run, []

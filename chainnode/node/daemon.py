@@ -150,7 +150,7 @@ class _House:
         self.sync = Sync(
             chain_id=genesis.chain_id,
             replica_sets=opened.replica_sets,
-            frame_bytes=genesis.parameters.frame_bytes,
+            parameters=genesis.parameters,
             store=opened.store,
             executor=executor,
             driver=self.driver,

@@ -92,11 +92,7 @@ class Driver:
         certified = self._executor.certified
         if run[0].header.height != (certified.height if certified else 0) + 1:
             return
-        turn = self._engine.install(run, self._clock())
-        certified = self._executor.certified
-        assert certified is not None
-        self._effects.certified(certified)
-        await self._carry_out(turn)
+        await self._carry_out(self._engine.install(run, self._clock()))
 
     async def _carry_out(self, turn: Turn) -> None:
         while True:

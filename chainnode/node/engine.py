@@ -16,7 +16,7 @@ from chainnode.node.turn import BatchStored, Input, LinkDown, LinkUp, OwnVotes, 
 from consensus.codec import DecodeError, decode, encode
 from consensus.messages import QuorumCertificate
 from consensus.parameters import Parameters
-from consensus.ready import Decided, Record
+from consensus.ready import Decided, Record, StableRecord
 from consensus.replica import Replica
 from consensus.types import BatchRef, BlockHeader, Digest, Now, ReplicaId, ReplicaSets
 
@@ -100,10 +100,15 @@ class Engine:
         """Take up where the disk says this replica stood. `damaged`: synced records were lost."""
         self._distrusted = damaged
         tip = self._executor.tip
+        records = decode_records(raw_records)
+        for record in records:
+            # The chain store does not sync certificates, the vote log does.
+            if isinstance(record, StableRecord) and record.certificate.height <= tip.height:
+                self._store_certificate(record.certificate)
         turn = Turn()
         turn.add(
             self.replica.restore(
-                decode_records(raw_records),
+                records,
                 self._executor.certified,
                 tip.height,
                 tip.hash() if tip.height else None,
@@ -143,19 +148,22 @@ class Engine:
     def execute(self, turn: Turn, now: Now) -> Turn:
         """Execute what was decided, note what was certified; the turn that follows from it."""
         after = Turn(wake_at_ms=turn.wake_at_ms)
+        # First what vouches for blocks that are here: after a crash no more than a window lies above it.
+        for certificate in turn.certified:
+            self._certify(certificate)
         for decided in turn.decided:
             if decided.sequence <= self._executor.tip.height:
                 continue  # catch-up was faster
             header = self._executor.execute(decided)
             after.add(self.replica.executed(header.height, header.hash(), now))
-        for certificate in turn.certified:
-            self._certify(certificate)
         return after
 
     def install(self, run: Sequence[CertifiedBlock], now: Now) -> Turn:
         """Execute blocks that were fetched from a peer and proven by the certificate of the last one.
 
-        Raises ForkError where the outcome is not the certified one.
+        The certificate goes into the chain store by `execute`, once the vote log has it: a chain store that
+        knows more than the log is taken for a log that was lost. Raises ForkError where the outcome is not
+        the certified one.
         """
         certificate = run[-1].certificate
         assert certificate is not None, "a run ends with a certificate"
@@ -165,17 +173,21 @@ class Engine:
                 tip = self._executor.execute(block.decided())
             if tip.height == block.header.height and tip.hash() != block.header.hash():
                 raise ForkError(tip.height, tip.hash(), block.header.hash())
-        self._certify(certificate)
         turn = Turn()
         ordered = [ref for block in run for ref in block.refs]
         turn.add(self.replica.install(certificate, now, ordered=ordered))
         return turn
 
-    def _certify(self, certificate: QuorumCertificate) -> None:
+    def _store_certificate(self, certificate: QuorumCertificate) -> bool:
         known = self._executor.certified
         if known is not None and known.height >= certificate.height:
-            return
+            return False
         self._executor.certify(certificate)
+        return True
+
+    def _certify(self, certificate: QuorumCertificate) -> None:
+        if not self._store_certificate(certificate):
+            return
         safe_again = self._distrusted and self.replica.status().voting
         if safe_again or self._log.size_bytes > ROTATE_BYTES:
             kept = [encode(record) for record in self.replica.records()]

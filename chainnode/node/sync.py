@@ -12,6 +12,7 @@ from chainnode.node.clock import now
 from chainnode.node.driver import Driver, Synced
 from chainnode.node.executor import Executor
 from chainnode.store.chain import ChainStore
+from consensus.parameters import Parameters
 from consensus.ready import Behind
 from consensus.types import BatchRef, ReplicaId, ReplicaSets
 
@@ -31,7 +32,7 @@ class Sync:
         *,
         chain_id: bytes,
         replica_sets: ReplicaSets,
-        frame_bytes: int,
+        parameters: Parameters,
         store: ChainStore,
         executor: Executor,
         driver: Driver,
@@ -42,7 +43,7 @@ class Sync:
     ) -> None:
         self._chain_id = chain_id
         self._sets = replica_sets
-        self._answer_bytes = frame_bytes // 2
+        self._parameters = parameters
         self._store = store
         self._executor = executor
         self._driver = driver
@@ -77,11 +78,12 @@ class Sync:
         """Serve certified blocks, as many as fit half a frame."""
         first = max(1, frame.from_height)
         heights = range(first, min(frame.from_height + frame.count, self.height + 1))
-        found = encode_blocks(self._store.block, heights, self._answer_bytes)
+        found = encode_blocks(self._store.block, heights, self._parameters.frame_bytes // 2)
         await self._send(peer, Blocks(found, self.height))
 
     async def on_blocks(self, peer: ReplicaId, frame: Blocks) -> None:
-        blocks, rule = decode_blocks(frame.blocks, self._chain_id, self._sets, self._verify)
+        window = self._parameters.window
+        blocks, rule = decode_blocks(frame.blocks, self._chain_id, self._sets, self._verify, window)
         if rule:
             self._log.warning("a peer sent an unproven block", peer=peer, rule=rule)
         self._catchup.heard(peer, frame.tip_height)

@@ -34,8 +34,8 @@ def served(
     )
 
 
-def believed(chain: Chain, data: tuple[bytes, ...]) -> tuple[list[int], str]:
-    blocks, rule = decode_blocks(data, chain.chain_id, lambda _: chain.founding.replica_set(), verify)
+def believed(chain: Chain, data: tuple[bytes, ...], window: int = 16) -> tuple[list[int], str]:
+    blocks, rule = decode_blocks(data, chain.chain_id, lambda _: chain.founding.replica_set(), verify, window)
     return [block.header.height for block in blocks], rule
 
 
@@ -54,6 +54,13 @@ def test_a_run_is_served_whole_even_where_it_exceeds_the_limit():
     chain = made_chain(4)
     assert believed(chain, served(chain, {1, 4}, range(1, 5), limit_bytes=1)) == ([1], "")
     assert believed(chain, served(chain, {1, 4}, range(2, 5), limit_bytes=1)) == ([2, 3, 4], "")
+
+
+def test_no_more_than_a_window_of_blocks_rests_on_one_certificate():
+    chain = made_chain(4)
+    data = served(chain, {1, 4}, range(1, 5))
+    assert believed(chain, data, window=3) == ([1, 2, 3, 4], "")
+    assert believed(chain, data, window=2) == ([1], "no-certificate")
 
 
 def test_blocks_that_no_certificate_follows_are_not_believed():
@@ -76,7 +83,7 @@ def test_a_block_that_is_not_the_parent_of_a_proven_one_is_not_believed():
 def test_a_run_is_installed_when_all_of_it_is_here():
     chain = made_chain(4)
     blocks, _ = decode_blocks(
-        served(chain, {3, 4}, range(1, 5)), chain.chain_id, lambda _: chain.founding.replica_set(), verify
+        served(chain, {3, 4}, range(1, 5)), chain.chain_id, lambda _: chain.founding.replica_set(), verify, 16
     )
     catchup = CatchUp()
     catchup.heard(1, 4)
