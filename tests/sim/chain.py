@@ -1,0 +1,101 @@
+"""What all nodes of a run share: the founding, the keys, and judgements that are the same everywhere.
+
+Votes carry fake signatures (a hash that only `sign` makes), batches and transactions carry real ones. A
+message or a batch is decoded and judged once, not once for each node: the outcome depends on nothing else.
+"""
+
+from collections.abc import Callable
+from hashlib import sha256
+
+from chainnode.ledger.admission import check_batch
+from chainnode.ledger.header import genesis_header
+from chainnode.ledger.rules import Refusal
+from chainnode.ledger.transaction import BatchBody, SignedBatch
+from consensus.authenticate import authenticate
+from consensus.codec import DecodeError, decode
+from consensus.messages import Authenticated, Message
+from consensus.parameters import Parameters
+from consensus.ready import Rejection
+from consensus.types import BatchRef, Digest, ReplicaSet
+from tests.ledger.world import GENESIS_MS, valid_point, verify
+from tests.sim.corpus import Corpus, corpus_for
+
+MAX_BATCH_FRAME_BYTES = 1_048_576
+_real_checks: dict[bytes, bool] = {}
+"""Of transactions, which are the same in all runs of a process."""
+
+
+def _verify_once(key: bytes, signed: bytes, signature: bytes) -> bool:
+    name = sha256(key + signature + signed).digest()
+    if name not in _real_checks:
+        _real_checks[name] = verify(key, signed, signature)
+    return _real_checks[name]
+
+
+def fake_verify(key: bytes, signed: bytes, signature: bytes) -> bool:
+    return sha256(key + signed).digest() * 2 == signature
+
+
+class SharedChain:
+    """One run's chain."""
+
+    def __init__(self, members: int, parameters: Parameters) -> None:
+        self.corpus: Corpus = corpus_for(members)
+        self.founding = self.corpus.founding
+        self.chain_id = self.founding.chain_id
+        self.parameters = parameters
+        self.members: ReplicaSet = self.founding.replica_set()
+        self.created_ms = GENESIS_MS
+        self._messages: dict[bytes, Authenticated | str] = {}
+        self._batches: dict[bytes, tuple[SignedBatch, BatchRef, BatchBody] | str] = {}
+
+    def replica_sets(self, sequence: int) -> ReplicaSet:
+        assert sequence >= 0
+        return self.members
+
+    def genesis_hash(self, state_root: Digest) -> Digest:
+        return genesis_header(
+            chain_id=self.chain_id,
+            time_ms=self.created_ms,
+            validators=self.members,
+            state_root=state_root,
+        ).hash()
+
+    def signer(self, number: int) -> Callable[[bytes], bytes]:
+        key = self.founding.members[number].validator_key
+        return lambda signed: sha256(key + signed).digest() * 2
+
+    def authenticated(self, data: bytes) -> Authenticated | str:
+        """A message as the node's network judges it, or the rule that refused it."""
+        if data not in self._messages:
+            self._messages[data] = self._judge(data)
+        return self._messages[data]
+
+    def _judge(self, data: bytes) -> Authenticated | str:
+        try:
+            message: Message = decode(data, Message, limit_bytes=self.parameters.frame_bytes)  # type: ignore[arg-type]
+        except DecodeError as error:
+            return error.code
+        checked = authenticate(message, self.chain_id, self.replica_sets, fake_verify)
+        return checked.rule if isinstance(checked, Rejection) else checked
+
+    def checked_batch(self, data: bytes) -> tuple[SignedBatch, BatchRef, BatchBody] | str:
+        """A batch from a peer, or the rule that refused it."""
+        if data not in self._batches:
+            self._batches[data] = self._judge_batch(data)
+        return self._batches[data]
+
+    def _judge_batch(self, data: bytes) -> tuple[SignedBatch, BatchRef, BatchBody] | str:
+        try:
+            batch = decode(data, SignedBatch, limit_bytes=MAX_BATCH_FRAME_BYTES)
+        except DecodeError as error:
+            return error.code
+        checked = check_batch(
+            batch,
+            origin_key=self.members.key,
+            chain_id=self.chain_id,
+            parameters=self.parameters,
+            verify=_verify_once,
+            valid_point=valid_point,
+        )
+        return checked.rule if isinstance(checked, Refusal) else (batch, *checked)

@@ -1,0 +1,168 @@
+"""What must hold, looked at all the time. The first breach raises Violation.
+
+Votes are counted over all nodes together: two quorums for different content are a breach at once, even if
+no node has seen them both yet.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from chainnode.node.engine import ROTATE_BYTES
+from consensus.codec import encode
+from consensus.messages import (
+    BlockVote,
+    Certified,
+    Commit,
+    Message,
+    NewView,
+    Prepare,
+    PrePrepare,
+    QuorumCertificate,
+    ViewChange,
+)
+from consensus.types import BlockHeader, Digest
+from tests.sim.trace import Violation
+
+if TYPE_CHECKING:
+    from tests.sim.chain import SharedChain
+    from tests.sim.node import SimNode
+
+
+def outline(message: Message) -> str:
+    """One message in a few words."""
+    match message:
+        case PrePrepare():
+            origins = [f"{ref.origin}.{ref.origin_sequence}" for ref in message.refs]
+            return f"pre-prepare v{message.view} n{message.sequence} {origins or 'null'}"
+        case Prepare() | Commit():
+            kind = type(message).__name__.lower()
+            return (
+                f"{kind} v{message.view} n{message.sequence} {message.digest.hex()[:8]} by {message.replica}"
+            )
+        case BlockVote():
+            return f"block-vote {message.height} {message.header_hash.hex()[:8]} by {message.replica}"
+        case ViewChange():
+            slots = [(one.pre_prepare.sequence, one.pre_prepare.view) for one in message.prepared]
+            return f"view-change v{message.view} stable {message.stable_height} prepared {slots}"
+        case Certified():
+            return f"certified {message.certificate.height} {message.certificate.header_hash.hex()[:8]}"
+    changes = [(change.replica, change.stable_height) for change in message.view_changes]
+    slots = [(one.sequence, len(one.refs)) for one in message.proposals]
+    return f"new-view v{message.view} of {changes} proposes {slots}"
+
+
+def with_proposals(message: Message) -> Iterator[Message]:
+    """A NEW-VIEW speaks its proposals too."""
+    yield message
+    if isinstance(message, NewView):
+        yield from message.proposals
+
+
+class Checks:
+    def __init__(self, chain: "SharedChain") -> None:
+        self._chain = chain
+        self._headers: dict[int, Digest] = {}
+        self.certificates: dict[int, Digest] = {}
+        self._block_voters: dict[tuple[int, Digest], set[int]] = {}
+        self._committers: dict[tuple[int, int, Digest], set[int]] = {}
+        self._committed: dict[int, Digest] = {}
+        self._first: dict[tuple[Any, ...], bytes] = {}
+        self._within: dict[int, dict[bytes, None]] = {}
+
+    # --- votes ------------------------------------------------------------------------------------
+
+    def spoken(self, node: "SimNode", message: Message, data: bytes) -> None:
+        """A message of an honest node is about to leave."""
+        if message.replica == node.number and not isinstance(message, Certified):
+            self._is_durable(node, message, data)
+            if node.trusted:
+                self._is_no_second(node, message)
+        self.count(message)
+
+    def _is_durable(self, node: "SimNode", message: Message, data: bytes) -> None:
+        spoken = node.disk.spoken
+        if data in spoken:
+            if isinstance(message, NewView):
+                within = self._within.setdefault(node.number, {})
+                within.update(dict.fromkeys(encode(one) for one in message.proposals))
+            return
+        if data not in self._within.get(node.number, {}):
+            raise Violation(f"node {node.number} says what its log does not hold: {outline(message)}")
+
+    def _is_no_second(self, node: "SimNode", message: Message) -> None:
+        for one in with_proposals(message):
+            kind = type(one).__name__
+            if isinstance(one, BlockVote):
+                key: tuple[Any, ...] = (kind, one.replica, one.height)
+            else:
+                key = (kind, one.replica, one.view, getattr(one, "sequence", 0))
+            data = encode(one)
+            if self._first.setdefault(key, data) != data:
+                raise Violation(f"node {node.number} contradicts itself: {outline(one)}")
+
+    def count(self, message: Message) -> None:
+        """Count a vote, an honest one or not."""
+        quorum = self._chain.members.quorum
+        if isinstance(message, Commit):
+            voters = self._committers.setdefault((message.view, message.sequence, message.digest), set())
+            voters.add(message.replica)
+            if len(voters) >= quorum:
+                self._committed_slot(message.sequence, message.digest)
+        elif isinstance(message, BlockVote):
+            voters = self._block_voters.setdefault((message.height, message.header_hash), set())
+            voters.add(message.replica)
+            if len(voters) >= quorum:
+                self._certificate(message.height, message.header_hash)
+
+    def _committed_slot(self, sequence: int, slot: Digest) -> None:
+        if self._committed.setdefault(sequence, slot) != slot:
+            raise Violation(f"quorums committed different content in slot {sequence}")
+
+    def _certificate(self, height: int, header_hash: Digest) -> None:
+        if self.certificates.setdefault(height, header_hash) != header_hash:
+            raise Violation(f"quorums certified different headers at height {height}")
+        if self._headers.get(height, header_hash) != header_hash:
+            raise Violation(f"another header than the executed one was certified at height {height}")
+
+    # --- blocks -----------------------------------------------------------------------------------
+
+    def executed(self, node: "SimNode", header: BlockHeader) -> None:
+        node.trace(f"executed {header.height} {header.hash().hex()[:8]}")
+        if not node.honest:
+            return
+        own = header.hash()
+        if self._headers.setdefault(header.height, own) != own:
+            raise Violation(f"agreement: node {node.number} executed another block at height {header.height}")
+        if self.certificates.get(header.height, own) != own:
+            raise Violation(f"node {node.number} executed what was not certified at height {header.height}")
+
+    def certified(self, node: "SimNode", certificate: QuorumCertificate) -> None:
+        if node.honest:
+            self._certificate(certificate.height, certificate.header_hash)
+
+    @property
+    def top(self) -> int:
+        """The greatest height for which a quorum has voted."""
+        return max(self.certificates, default=0)
+
+    # --- bounds -----------------------------------------------------------------------------------
+
+    def bounds(self, node: "SimNode") -> None:
+        """Nothing in a node grows with time or with what peers send."""
+        if not node.honest:
+            return
+        parameters, everyone = self._chain.parameters, self._chain.members.n
+        reach = 2 * parameters.window
+        parts = node.engine.replica._parts
+        sizes = {
+            "slots": (len(parts.ordering.slots), reach),
+            "heights voted on": (len(parts.certifier.votes), reach),
+            "certificates that wait": (len(parts.certifier._certificates), 2 * reach),
+            "view changes": (len(parts.changer.asked), everyone),
+            "messages of later views": (len(parts.future), 3 * reach * everyone),
+            "blocks that wait": (len(node.peers.sync.catchup.held), 512),
+            "bytes of the vote log": (node.log.size_bytes, 4 * max(ROTATE_BYTES, parameters.frame_bytes)),
+        }
+        for what, (size, limit) in sizes.items():
+            if size > limit:
+                raise Violation(f"node {node.number}: {size} {what}, {limit} at most")

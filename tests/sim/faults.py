@@ -1,0 +1,185 @@
+"""What goes wrong: each kind of fault of a plan, and its end."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.sim.disk import SimStore
+from tests.sim.scenario import Fault
+
+if TYPE_CHECKING:
+    from tests.sim.node import SimNode
+    from tests.sim.world import World
+
+HOUR_MS = 3_600_000
+
+
+class Faults:
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._snapshots: dict[int, tuple[dict[Path, bytes], SimStore]] = {}
+        self._kinds: dict[str, Callable[[Fault, SimNode], None]] = {
+            "kill": self._crash,
+            "power": self._crash,
+            "kill-at": self._burn,
+            "power-at": self._burn,
+            "full-at": self._burn,
+            "isolate": self._isolate,
+            "partition": self._partition,
+            "cut": self._cut,
+            "one-way": self._one_way,
+            "flap": self._flap,
+            "pause": self._pause,
+            "slow-disk": self._slow_disk,
+            "clock": self._clock,
+            "delay": self._conditions,
+            "drop": self._conditions,
+            "duplicate": self._conditions,
+            "roll-back": self._roll_back,
+            "roll-back-votes": self._roll_back,
+            "bit-flip": self._tamper,
+            "lose-votes": self._tamper,
+        }
+        for fault in world.plan.faults:
+            if fault.kind.startswith("roll-back"):
+                world.scheduler.at(fault.at_ms - fault.amount, lambda fault=fault: self._take_snapshot(fault))
+
+    def strike(self, fault: Fault) -> None:
+        world = self._world
+        if world.healed:
+            return
+        world.trace.add(
+            world.scheduler.now_ms,
+            fault.node,
+            f"{fault.kind} for {fault.for_ms} ({fault.peer}, {fault.amount})",
+        )
+        self._kinds[fault.kind](fault, world.nodes[fault.node])
+
+    def heal(self) -> None:
+        for node in self._world.nodes:
+            node.fuse.left, node.fuse.full = None, False
+            node.paused_until_ms = 0
+            node.fsync_ms = (0, 2)
+            node.clock.skew_ms = 0
+
+    def _until(self, fault: Fault, end: Callable[[], None]) -> None:
+        """End it, unless the healing did."""
+        self._world.scheduler.after(fault.for_ms, lambda: None if self._world.healed else end())
+
+    # --- crashes ----------------------------------------------------------------------------------
+
+    def _crash(self, fault: Fault, node: "SimNode") -> None:
+        node.stop(power_cut=fault.kind == "power")
+        self._world.scheduler.after(fault.for_ms, node.start)
+
+    def _burn(self, fault: Fault, node: "SimNode") -> None:
+        """Stop before the operation of the disk that comes after some others, or let it fail."""
+        node.fuse.left = fault.amount
+        node.fuse.full = fault.kind == "full-at"
+        node.fuse_cuts_power = fault.kind == "power-at"
+
+    # --- links ------------------------------------------------------------------------------------
+
+    def _sever(self, fault: Fault, pairs: list[tuple[int, int]]) -> None:
+        links = self._world.links
+        for one, other in pairs:
+            links.sever(one, other)
+
+        def mend() -> None:
+            for one, other in pairs:
+                links.mend(one, other)
+
+        self._until(fault, mend)
+
+    def _isolate(self, fault: Fault, node: "SimNode") -> None:
+        self._sever(fault, [(node.number, peer) for peer in self._world.links.peers(node.number)])
+
+    def _partition(self, fault: Fault, node: "SimNode") -> None:
+        """The bits of `amount` say who is on which side."""
+        numbers = range(len(self._world.nodes))
+        sides = [(fault.amount >> number) & 1 for number in numbers]
+        pairs = [(a, b) for a in numbers for b in numbers if a < b and sides[a] != sides[b]]
+        self._sever(fault, pairs)
+
+    def _cut(self, fault: Fault, node: "SimNode") -> None:
+        if fault.peer != node.number:
+            self._sever(fault, [(node.number, fault.peer)])
+
+    def _one_way(self, fault: Fault, node: "SimNode") -> None:
+        if fault.peer == node.number:
+            return
+        self._world.links.mute(node.number, fault.peer)
+        self._until(fault, lambda: self._world.links.unmute(node.number, fault.peer))
+
+    def _flap(self, fault: Fault, node: "SimNode") -> None:
+        """A link that breaks and comes back, and what was under way is lost."""
+        if fault.peer == node.number:
+            return
+        links = self._world.links
+        for times in range(4):
+
+            def again() -> None:
+                if not self._world.healed:
+                    links.disconnect(node.number, fault.peer)
+                    links.connect(node.number, fault.peer)
+
+            self._world.scheduler.after(times * (150 + fault.amount), again)
+
+    def _conditions(self, fault: Fault, node: "SimNode") -> None:
+        now = self._world.links.conditions
+        if fault.kind == "delay":
+            now.extra_ms = 10 * fault.amount
+        elif fault.kind == "drop":
+            now.drop_permille = 5 * fault.amount
+        else:
+            now.duplicate_permille = 5 * fault.amount
+
+        def end() -> None:
+            now.extra_ms = now.drop_permille = now.duplicate_permille = 0
+
+        self._until(fault, end)
+
+    # --- stalls and clocks ------------------------------------------------------------------------
+
+    def _pause(self, fault: Fault, node: "SimNode") -> None:
+        node.paused_until_ms = self._world.scheduler.now_ms + fault.for_ms
+
+    def _slow_disk(self, fault: Fault, node: "SimNode") -> None:
+        node.fsync_ms = (0, 20 * fault.amount)
+
+        def end() -> None:
+            node.fsync_ms = (0, 2)
+
+        self._until(fault, end)
+
+    def _clock(self, fault: Fault, node: "SimNode") -> None:
+        skew_ms = self._world.plan.parameters.clock_skew_ms
+        node.clock.skew_ms = (-HOUR_MS, -skew_ms // 2, skew_ms // 3, 2 * skew_ms, HOUR_MS)[fault.amount % 5]
+
+        def end() -> None:
+            node.clock.skew_ms = 0
+
+        self._until(fault, end)
+
+    # --- disks that do not hold what was written --------------------------------------------------
+
+    def _take_snapshot(self, fault: Fault) -> None:
+        node = self._world.nodes[fault.node]
+        self._snapshots[fault.node] = (node.disk.snapshot(), node.store.copied())
+
+    def _roll_back(self, fault: Fault, node: "SimNode") -> None:
+        """A snapshot of earlier is put in the place of the disk, or of the vote log alone."""
+        disk, store = self._snapshots[fault.node]
+        node.stop(power_cut=True)
+        node.disk = node.disk.rolled_back(disk)
+        if fault.kind == "roll-back":
+            node.store = store
+        self._world.scheduler.after(fault.for_ms, node.start)
+
+    def _tamper(self, fault: Fault, node: "SimNode") -> None:
+        node.stop(power_cut=True)
+        if fault.kind == "bit-flip":
+            node.disk = node.disk.bit_flipped(self._world.random)
+        else:
+            node.disk = node.disk.rolled_back({})
+        self._world.scheduler.after(fault.for_ms, node.start)

@@ -1,0 +1,186 @@
+"""Frames from peers, each to whom it concerns, as chainnode.node.network does it."""
+
+from typing import TYPE_CHECKING
+
+from chainnode.net.port import Channel
+from chainnode.net.wire import (
+    Batch,
+    BatchMissing,
+    BatchOffer,
+    BatchRequest,
+    Blocks,
+    BlocksRequest,
+    Consensus,
+    Frame,
+    OwnVotes,
+    OwnVotesRequest,
+    Status,
+    decode_frame,
+    encode_frame,
+)
+from chainnode.node import turn as inputs
+from chainnode.node.driver import Synced
+from chainnode.node.network import STATUS_EVERY_MS
+from chainnode.node.sync import LOOK_EVERY_MS
+from chainnode.node.turn import Turn
+from consensus.codec import DecodeError, encode
+from consensus.messages import Authenticated, Message
+from tests.sim.batches import Batches
+from tests.sim.checks import outline
+from tests.sim.syncing import Syncing
+
+if TYPE_CHECKING:
+    from tests.sim.node import SimNode
+
+
+class Peers:
+    """One life of a node towards its peers."""
+
+    def __init__(self, node: "SimNode") -> None:
+        self._node = node
+        world = node.world
+        self._others = world.links.peers(node.number)
+        self.batches = Batches(node, self.send)
+        self.sync = Syncing(
+            world.chain,
+            node.store,
+            node.executor,
+            node.now().monotonic_ms,
+            self.send,
+            self.batches.want,
+            lambda run: node.put(Synced(run)),
+        )
+        self._answered: dict[int, tuple[Authenticated, ...]] = {}
+        self._guard_done = False
+        self._sync_is_due = False
+
+    def start(self) -> None:
+        self._node.later(LOOK_EVERY_MS, self._look)
+        self._node.later(STATUS_EVERY_MS, self._announce)
+
+    # --- out --------------------------------------------------------------------------------------
+
+    def send(self, peer: int, frame: Frame) -> bool:
+        """On the bulk channel."""
+        node = self._node
+        if node.strategy is not None:
+            return node.strategy.send_frame(node, peer, frame)
+        return node.world.links.send(node.number, peer, Channel.BULK, encode_frame(frame))
+
+    def send_messages(self, turn: Turn) -> None:
+        for outbound in turn.send:
+            receivers = self._others if outbound.to is None else [outbound.to]
+            self._send_message(outbound.message, receivers)
+
+    def _send_message(self, message: Message, receivers: list[int]) -> None:
+        node, data = self._node, encode(message)
+        if node.strategy is not None:
+            for peer in receivers:
+                node.strategy.send_message(node, peer, message)
+            return
+        node.world.checks.spoken(node, message, data)
+        node.trace(f"says {outline(message)} to {receivers}")
+        frame = encode_frame(Consensus(data))
+        for peer in receivers:
+            node.world.links.send(node.number, peer, Channel.VOTES, frame)
+
+    def note(self, turn: Turn) -> None:
+        for fetch in turn.fetch:
+            self.batches.want([fetch.ref], fetch.sources)
+        self.batches.relay(turn.relay)
+        if turn.behind is not None:
+            self._node.trace(f"behind {turn.behind.height}")
+            self.sync.behind(turn.behind)
+            self.wake_sync()
+
+    # --- by itself --------------------------------------------------------------------------------
+
+    def wake_sync(self) -> None:
+        if not self._sync_is_due:
+            self._sync_is_due = True
+            self._node.later(0, self._work_sync)
+
+    def _work_sync(self) -> None:
+        self._sync_is_due = False
+        self.sync.work(self._node.now().monotonic_ms)
+
+    def _look(self) -> None:
+        self.sync.work(self._node.now().monotonic_ms)
+        self._node.later(LOOK_EVERY_MS, self._look)
+
+    def _announce(self) -> None:
+        node = self._node
+        status = Status(self.sync.height, node.engine.replica.status().view)
+        for peer in self._others:
+            if node.world.links.is_up(node.number, peer):
+                self.send(peer, status)
+        node.later(STATUS_EVERY_MS, self._announce)
+
+    # --- in ---------------------------------------------------------------------------------------
+
+    def link_changed(self, peer: int, up: bool) -> None:
+        if up:
+            self.send(peer, OwnVotesRequest(self._node.number))
+            self._node.put(inputs.LinkUp(peer))
+        else:
+            self._node.put(inputs.LinkDown(peer))
+            self.sync.link_down(peer)
+        self.batches.link_changed(peer, up)
+
+    def receive(self, peer: int, data: bytes) -> None:
+        try:
+            frame = decode_frame(data, limit_bytes=self._node.world.chain.parameters.frame_bytes)
+        except DecodeError as error:
+            self._node.trace(f"refuses a frame of {peer}: {error.code}")
+            return
+        now_ms = self._node.now().monotonic_ms
+        match frame:
+            case Consensus():
+                self._on_consensus(peer, frame.message)
+            case OwnVotesRequest():
+                self._on_own_votes_request(peer, frame)
+            case OwnVotes():
+                self._on_own_votes(peer, frame)
+            case Status():
+                self.sync.on_status(peer, frame, now_ms)
+                self.wake_sync()
+            case BlocksRequest():
+                self.sync.on_request(peer, frame)
+            case Blocks():
+                self.sync.on_blocks(peer, frame, now_ms)
+                self.wake_sync()
+            case Batch():
+                self.batches.on_batch(peer, frame)
+            case BatchOffer():
+                self.batches.on_offer(peer, frame)
+            case BatchRequest():
+                self.batches.on_request(peer, frame)
+            case BatchMissing():
+                self.batches.on_missing(peer, frame)
+
+    def _on_consensus(self, peer: int, data: bytes) -> None:
+        checked = self._node.world.chain.authenticated(data)
+        if isinstance(checked, str):
+            self._node.trace(f"refuses a message of {peer}: {checked}")
+            return
+        self._node.put(inputs.Received(checked))
+
+    def _on_own_votes_request(self, peer: int, frame: OwnVotesRequest) -> None:
+        if frame.replica == peer:
+            votes = self._node.engine.replica.votes_of(peer)
+            self.send(peer, OwnVotes(tuple(encode(message) for message in votes)))
+
+    def _on_own_votes(self, peer: int, frame: OwnVotes) -> None:
+        node = self._node
+        found = [node.world.chain.authenticated(data) for data in frame.messages]
+        mine = tuple(
+            one for one in found if isinstance(one, Authenticated) and one.message.replica == node.number
+        )
+        if self._guard_done:
+            node.put(inputs.OwnVotes(mine))
+            return
+        self._answered[peer] = mine
+        if len(self._answered) + 1 >= node.world.chain.members.quorum:
+            self._guard_done = True
+            votes = tuple(vote for answer in self._answered.values() for vote in answer)
+            node.put(inputs.OwnVotes(votes))

@@ -1,0 +1,41 @@
+"""Run seeds, say how it goes, and print what is needed to look at a violation."""
+
+from dataclasses import dataclass
+
+from tests.sim.scenario import Plan, plan_of
+from tests.sim.trace import Violation
+from tests.sim.world import World
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`violation` is "" where every promise held."""
+
+    seed: int
+    violation: str
+    trace_hash: str
+    tail: tuple[str, ...]
+    height: int
+    simulated_ms: int
+
+
+def run_plan(plan: Plan, tail_lines: int = 0) -> Outcome:
+    """One run of a plan. The same plan gives the same outcome."""
+    world = World(plan)
+    violation = ""
+    try:
+        world.run()
+    except Violation as found:
+        violation = str(found)
+    return Outcome(
+        plan.seed,
+        violation,
+        world.trace.hex(),
+        tuple(world.trace.tail),
+        world.checks.top,
+        world.scheduler.now_ms,
+    )
+
+
+def run_seed(seed: int) -> Outcome:
+    return run_plan(plan_of(seed))

@@ -1,0 +1,141 @@
+"""From a seed to a plan: who takes part, who is faulty, what goes wrong when, what is submitted.
+
+A plan is data: it can be printed, cut down and run again.
+"""
+
+from dataclasses import dataclass
+from random import Random
+
+from consensus.parameters import Parameters
+from tests.sim.byzantine import STRATEGIES
+
+SIZES = (4,) * 16 + (7,) * 3 + (1,)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`kind` begins at `at_ms` at `node` for `for_ms`. `peer`, `amount`: what the kind makes of them."""
+
+    at_ms: int
+    kind: str
+    node: int
+    for_ms: int
+    peer: int = 0
+    amount: int = 0
+
+
+@dataclass(frozen=True)
+class Submit:
+    at_ms: int
+    node: int
+    transactions: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`faulty`: member to the name of its strategy, or to "disk" where its disk is tampered with."""
+
+    seed: int
+    members: int
+    parameters: Parameters
+    delay_ms: tuple[int, int]
+    rotate_bytes: int
+    faulty: tuple[tuple[int, str], ...]
+    faults: tuple[Fault, ...]
+    submits: tuple[Submit, ...]
+    trouble_ms: int
+
+
+CRASHES = ("kill", "power", "kill-at", "power-at", "full-at")
+CUTS = ("isolate", "partition", "cut", "one-way", "flap")
+STALLS = ("pause", "slow-disk", "clock", "delay", "drop", "duplicate")
+KINDS = CRASHES * 3 + CUTS * 2 + STALLS
+EVERYBODY = ("kill", "power")
+
+
+def plan_of(seed: int) -> Plan:
+    random = Random(f"plan {seed}")
+    members = random.choice(SIZES)
+    parameters = _parameters(random)
+    trouble_ms = random.randint(2, 14) * 1_000
+    faulty = _faulty(random, members)
+    faults = [_fault(random, members, trouble_ms) for _ in range(random.randint(0, 14))]
+    if random.random() < 0.2:
+        at = random.randint(500, trouble_ms)
+        kind = random.choice(EVERYBODY)
+        faults += [Fault(at + random.randint(0, 50), kind, node, 300) for node in range(members)]
+    for node, strategy in faulty:
+        if strategy == "disk":
+            faults.append(_tampering(random, node, trouble_ms))
+    return Plan(
+        seed=seed,
+        members=members,
+        parameters=parameters,
+        delay_ms=random.choice(((1, 3), (1, 10), (5, 40))),
+        rotate_bytes=random.choice((4_000, 20_000, 100_000)),
+        faulty=tuple(faulty),
+        faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)),
+        submits=_submits(random, members, trouble_ms),
+        trouble_ms=trouble_ms,
+    )
+
+
+def _parameters(random: Random) -> Parameters:
+    """Small frames: so a block holds few batches, and several are in flight at once."""
+    base_ms = random.choice((300, 500, 1_000))
+    return Parameters(
+        window=random.choice((1, 2, 3, 4, 8, 8)),
+        batch_bytes=4_096 * random.choice((1, 4)),
+        batch_transactions=random.choice((1, 2, 10)),
+        batch_delay_ms=random.choice((0, 5, 20)),
+        block_bytes=65_536,
+        unordered_bytes=1_048_576,
+        frame_bytes=random.choice((65_536, 65_536, 131_072)),
+        clock_skew_ms=random.choice((500, 2_000)),
+        base_timeout_ms=base_ms,
+        max_timeout_ms=max(1_000, base_ms * random.choice((2, 4, 8))),
+        validity_heights=1_000,
+    )
+
+
+def _faulty(random: Random, members: int) -> list[tuple[int, str]]:
+    f = (members - 1) // 3
+    count = random.choice((0, f, f)) if f else 0
+    chosen = random.sample(range(members), count)
+    names = [strategy.name for strategy in STRATEGIES] * 3 + ["disk"] * 6
+    if random.random() < 0.5:
+        # Together they are stronger.
+        name = random.choice(names)
+        return [(node, name) for node in sorted(chosen)]
+    return [(node, random.choice(names)) for node in sorted(chosen)]
+
+
+def _fault(random: Random, members: int, trouble_ms: int) -> Fault:
+    kind = random.choice(KINDS)
+    return Fault(
+        at_ms=random.randint(200, trouble_ms),
+        kind=kind,
+        node=random.randrange(members),
+        for_ms=random.choice((50, 300, 1_000, 3_000)),
+        peer=random.randrange(members),
+        amount=random.randint(0, 40),
+    )
+
+
+def _tampering(random: Random, node: int, trouble_ms: int) -> Fault:
+    kind = random.choice(("roll-back", "roll-back-votes", "bit-flip", "lose-votes"))
+    at_ms = random.randint(1_000, trouble_ms)
+    return Fault(at_ms, kind, node, random.choice((50, 500, 2_000)), amount=random.randint(100, at_ms))
+
+
+def _submits(random: Random, members: int, trouble_ms: int) -> tuple[Submit, ...]:
+    """Now and then something, or a lot at once."""
+    found: list[Submit] = []
+    pause_ms = random.choice((100, 250, 600))
+    at_ms = 50
+    while at_ms < trouble_ms:
+        burst = random.choice((1, 1, 1, 4))
+        for _ in range(burst):
+            found.append(Submit(at_ms, random.randrange(members), random.randint(1, 3)))
+        at_ms += random.randint(1, 2 * pause_ms)
+    return tuple(found)

@@ -1,0 +1,193 @@
+"""One run: the plan's trouble, then a healed network in which everything has to come together again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from random import Random
+
+from chainnode.node import engine
+from tests.sim.byzantine import BY_NAME, Collusion
+from tests.sim.chain import SharedChain, fake_verify
+from tests.sim.checks import Checks
+from tests.sim.faults import Faults
+from tests.sim.links import Conditions, Links
+from tests.sim.node import SimNode
+from tests.sim.scenario import Plan
+from tests.sim.scheduler import Scheduler
+from tests.sim.trace import Trace, Violation
+
+RESTART_MS = (20, 1_500)
+PROGRESS_TIMEOUTS = 10
+"""After healing the next blocks come within so many base timeouts."""
+REUNION_TIMEOUTS = 60
+"""And within so many everybody has caught up."""
+
+
+class World:
+    """All that a run consists of."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.random = Random(f"run {plan.seed}")
+        self.scheduler = Scheduler()
+        self.trace = Trace()
+        self.chain = SharedChain(plan.members, plan.parameters)
+        self.checks = Checks(self.chain)
+        self.links = Links(self.scheduler, self.random, plan.parameters.frame_bytes)
+        self.links.conditions = Conditions(delay_ms=plan.delay_ms)
+        self.verify = fake_verify
+        self.healed = False
+        collusion = Collusion(plan.seed)
+        strategies = {
+            number: BY_NAME[name](collusion, Random(f"{name} {plan.seed} {number}"))
+            for number, name in plan.faulty
+            if name != "disk"
+        }
+        self.nodes = [SimNode(self, number, strategies.get(number)) for number in range(plan.members)]
+        for number, name in plan.faulty:
+            if name == "disk":
+                self.nodes[number].trusted = False
+        for node in self.nodes:
+            self.links.join(node)
+        self.faults = Faults(self)
+        self._next_submission = 0
+
+    # --- the run ----------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Raises Violation."""
+        plan, scheduler = self.plan, self.scheduler
+        with _small_logs(plan.rotate_bytes):
+            for node in self.nodes:
+                scheduler.after(self.random.randint(0, 100), node.start)
+            for submit in plan.submits:
+                scheduler.at(
+                    submit.at_ms, lambda submit=submit: self.submit(submit.node, submit.transactions)
+                )
+            for fault in plan.faults:
+                scheduler.at(fault.at_ms, lambda fault=fault: self.faults.strike(fault))
+            scheduler.run_until(plan.trouble_ms)
+            self._heal()
+            self._must_progress()
+            self._must_reunite()
+            self._compare()
+
+    def submit(self, number: int, count: int) -> None:
+        """Transactions at a node: mostly the next ones, now and then any."""
+        node, corpus = self.nodes[number], self.chain.corpus.submissions
+        if not node.alive or self.scheduler.now_ms < node.paused_until_ms:
+            return
+        chosen = []
+        for _ in range(count):
+            if self.random.random() < 0.15:
+                chosen.append(self.random.choice(corpus))
+            else:
+                chosen.append(corpus[self._next_submission % len(corpus)])
+                self._next_submission += 1
+        node.attempt(lambda: node.peers.batches.submit(chosen, f"client {self.random.randrange(3)}"))
+
+    def restart_later(self, node: SimNode) -> None:
+        """What stopped by itself is started again, as a service manager does."""
+        node.restarts += 1
+        self.scheduler.after(self.random.randint(*RESTART_MS), node.start)
+
+    @property
+    def sound(self) -> list[SimNode]:
+        """Those whose promises count: honest, and with a disk that nobody touched."""
+        return [node for node in self.nodes if node.honest and node.trusted]
+
+    def certified(self, node: SimNode) -> int:
+        certified = node.executor.certified if node.alive else None
+        return certified.height if certified else 0
+
+    # --- afterwards -------------------------------------------------------------------------------
+
+    def _heal(self) -> None:
+        self.healed = True
+        self.trace.add(self.scheduler.now_ms, "-", "healed")
+        self.faults.heal()
+        self.links.heal()
+        for node in self.nodes:
+            self.scheduler.after(self.random.randint(0, 100), node.start)
+        self.scheduler.run_until(self.scheduler.now_ms + 300)
+
+    def _must_progress(self) -> None:
+        """New transactions at every sound node are certified soon."""
+        base_ms = self.plan.parameters.base_timeout_ms
+        started = self.scheduler.now_ms
+        target = self.checks.top + 1
+        for node in self.sound:
+            self.submit(node.number, 1)
+        needed = len(self.sound) - max(0, self._f - self._faulty)
+
+        def reached() -> bool:
+            return sum(1 for node in self.sound if self.certified(node) >= target) >= needed
+
+        if not self.scheduler.run_until(started + PROGRESS_TIMEOUTS * base_ms, reached):
+            limit = f"{PROGRESS_TIMEOUTS} base timeouts of {base_ms} ms"
+            raise Violation(f"no progress within {limit}: {self._standing(target)}")
+
+    @property
+    def _f(self) -> int:
+        return self.chain.members.f
+
+    @property
+    def _faulty(self) -> int:
+        return len(self.plan.faulty)
+
+    def _must_reunite(self) -> None:
+        """Every honest node has every block, and nothing that waits is left over."""
+        base_ms = self.plan.parameters.base_timeout_ms
+        honest = [node for node in self.nodes if node.honest]
+
+        def reached() -> bool:
+            return all(self._has_all(node) for node in honest)
+
+        limit_ms = max(20_000, REUNION_TIMEOUTS * base_ms)
+        if not self.scheduler.run_until(self.scheduler.now_ms + limit_ms, reached):
+            raise Violation(f"not together after {limit_ms} ms: {self._standing(self.checks.top)}")
+
+    def _has_all(self, node: SimNode) -> bool:
+        return node.alive and self.certified(node) == node.executor.tip.height == self.checks.top
+
+    def _standing(self, target: int) -> str:
+        lines = [f"height {target} is wanted"]
+        for node in self.nodes:
+            if not node.alive:
+                lines.append(f"  {node.number}: down")
+                continue
+            status = node.engine.replica.status()
+            lines.append(
+                f"  {node.number}: certified {self.certified(node)}, executed {node.executor.tip.height}, "
+                f"view {status.view}{' changing' if status.changing else ''}, timeout {status.timeout_ms}, "
+                f"{status.silent_because or 'votes'}, waiting {status.batches_waiting}, slots {status.slots}"
+            )
+        return "\n".join(lines)
+
+    def _compare(self) -> None:
+        """Equal heights have equal states, to the last raw entry."""
+        states: dict[int, bytes] = {}
+        for node in self.nodes:
+            if not node.honest or not node.alive:
+                continue
+            height = node.executor.tip.height
+            found = sha256()
+            for key, value in sorted(node.store.state().items()):
+                found.update(len(key).to_bytes(4, "big") + key + len(value).to_bytes(4, "big") + value)
+            if states.setdefault(height, found.digest()) != found.digest():
+                raise Violation(f"node {node.number} has another state at height {height}")
+            for at, header_hash in self.checks.certificates.items():
+                header = node.store.header(at)
+                if at <= height and (header is None or header.hash() != header_hash):
+                    raise Violation(f"node {node.number} lost certified block {at}")
+
+
+@contextmanager
+def _small_logs(rotate_bytes: int) -> Iterator[None]:
+    """Vote logs are rotated after less than in the field, so that it happens in a run."""
+    usual = engine.ROTATE_BYTES
+    engine.ROTATE_BYTES = rotate_bytes
+    try:
+        yield
+    finally:
+        engine.ROTATE_BYTES = usual
