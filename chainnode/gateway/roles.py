@@ -72,7 +72,7 @@ SUBMITS: dict[Role, frozenset[type]] = {
     ),
     Role.RESEARCHER: frozenset({Apply, RequestRelease, Withdraw}),
 }
-"""AnchorRecords and ShareReceipt are signed by the node itself, so nobody submits them."""
+"""AnchorRecords, ShareReceipt and Barrier are signed by the node itself, so nobody submits them."""
 
 OPEN_SERVICES = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
 """Every role may ask these."""

@@ -22,6 +22,7 @@ from chainnode.ledger.payloads import (
     AnchorRecords,
     Apply,
     AttestEnrolment,
+    Barrier,
     Consent,
     EnrolPatient,
     Grant,
@@ -248,6 +249,10 @@ def _share(payload: ShareReceipt, _: FormContext) -> None:
     require_length(payload.parts_digest, DIGEST_BYTES, "parts_digest")
 
 
+def _barrier(payload: Barrier, _: FormContext) -> None:
+    require_number(payload.member, 0, MAX_MEMBERS, "member")
+
+
 _FORMS: dict[type[Any], Callable[[Any, FormContext], None]] = {
     AddDepartment: _add_department,
     AddStudy: _add_study,
@@ -262,6 +267,7 @@ _FORMS: dict[type[Any], Callable[[Any, FormContext], None]] = {
     Withdraw: _withdraw,
     RequestRelease: _release,
     ShareReceipt: _share,
+    Barrier: _barrier,
 }
 
 

@@ -17,6 +17,7 @@ from chainnode.ledger.payloads import (
     AnchorRecords,
     Apply,
     AttestEnrolment,
+    Barrier,
     Consent,
     EnrolPatient,
     Grant,
@@ -59,6 +60,7 @@ _HANDLERS: dict[type[Any], Callable[[Transition[Any]], None]] = {
     Withdraw: requests.withdraw,
     RequestRelease: releasing.request_release,
     ShareReceipt: releasing.share_receipt,
+    Barrier: releasing.barrier,
 }
 
 

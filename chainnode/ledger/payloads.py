@@ -210,6 +210,13 @@ class ShareReceipt(_Body, frozen=True, tag="share-receipt"):
     parts_digest: bytes
 
 
+class Barrier(_Body, frozen=True, tag="barrier"):
+    """Signed by the member's validator key. It changes nothing: the block that holds it tells that member
+    what stands now, where the last block is too old to."""
+
+    member: int
+
+
 Payload: TypeAlias = (
     AddDepartment
     | AddStudy
@@ -224,6 +231,7 @@ Payload: TypeAlias = (
     | Withdraw
     | RequestRelease
     | ShareReceipt
+    | Barrier
 )
 
 

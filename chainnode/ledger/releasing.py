@@ -1,10 +1,10 @@
-"""RequestRelease, the decision, and ShareReceipt, the word that the parts moved."""
+"""RequestRelease, the decision; ShareReceipt, the word that the parts moved; Barrier, a fresh block first."""
 
 from chainnode.ledger import keys, view
 from chainnode.ledger.decision import decide
 from chainnode.ledger.enrolment import require_member
 from chainnode.ledger.forms import SHARE_PROVIDER
-from chainnode.ledger.payloads import RequestRelease, ShareReceipt
+from chainnode.ledger.payloads import Barrier, RequestRelease, ShareReceipt
 from chainnode.ledger.records import OUTCOME_AUTHORISED, ShareRecord
 from chainnode.ledger.requests import require_request
 from chainnode.ledger.rules import RefusedError
@@ -72,3 +72,9 @@ def share_receipt(call: Transition[ShareReceipt]) -> None:
         member=str(payload.member),
         peer=str(payload.peer),
     )
+
+
+def barrier(call: Transition[Barrier]) -> None:
+    """No effect, no event. Signed, so that nobody else makes blocks of nothing in a member's name."""
+    member = require_member(call, call.payload.member)
+    call.require_signer(member.validator_key, "the member's node")

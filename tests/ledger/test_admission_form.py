@@ -13,6 +13,7 @@ from chainnode.ledger.payloads import (
     AddDepartment,
     AddStudy,
     AttestEnrolment,
+    Barrier,
     ClassKey,
     Consent,
     ConsentDocument,
@@ -324,6 +325,9 @@ SHORT = [
     (ShareReceipt(id16("r"), 0, 0, "provider", 1, bytes(32)), "malformed"),
     (ShareReceipt(id16("r"), 1, 0, "witness", 1, bytes(32)), "malformed"),
     (ShareReceipt(id16("r"), 1, 0, "provider", 1, b""), "malformed"),
+    (Barrier(0), ""),
+    (Barrier(-1), "malformed"),
+    (Barrier(65_537), "malformed"),
 ]
 
 

@@ -11,7 +11,7 @@ from msgspec import structs
 from chainnode.ledger.admission import check_state
 from chainnode.ledger.header import block_time_ms, events_root, next_header, results_root
 from chainnode.ledger.machine import execute
-from chainnode.ledger.payloads import AddDepartment, RequestRelease
+from chainnode.ledger.payloads import AddDepartment, Barrier, RequestRelease
 from chainnode.ledger.state import State
 from chainnode.ledger.transaction import SignedTransaction, Submission, TransactionBody
 from consensus.codec import decode, encode
@@ -62,6 +62,13 @@ def test_a_transaction_that_fails_changes_nothing() -> None:
     block = chain.commit(taken)
     assert block.codes() == ["key-in-use"] and block.kinds() == []
     assert block.execution.puts == {} and chain.backend == before
+    assert block.header.state_root == chain.headers[-2].state_root
+
+
+def test_a_barrier_makes_a_block_that_changes_nothing() -> None:
+    chain = Chain()
+    block = chain.commit(chain.submission(chain.validators[2], Barrier(2)))
+    assert block.codes() == [""] and block.kinds() == [] and block.execution.puts == {}
     assert block.header.state_root == chain.headers[-2].state_root
 
 

@@ -8,6 +8,7 @@ from chainnode.ledger.payloads import (
     AddDepartment,
     AddStudy,
     AttestEnrolment,
+    Barrier,
     Consent,
     Grant,
     Payload,
@@ -109,6 +110,14 @@ def test_only_the_members_node_anchors(scene: Scene) -> None:
     assert rule(scene, scene.chain.validators[PROVIDER], payload) == ""
     assert rule(scene, STRANGER, payload) == "unknown-signer"
     assert rule(scene, scene.chain.validators[1], payload) == "not-permitted"
+
+
+def test_only_the_members_node_asks_for_a_barrier(scene: Scene) -> None:
+    assert rule(scene, scene.chain.validators[PROVIDER], Barrier(PROVIDER)) == ""
+    assert rule(scene, STRANGER, Barrier(PROVIDER)) == "unknown-signer"
+    assert rule(scene, scene.chain.validators[1], Barrier(PROVIDER)) == "not-permitted"
+    assert rule(scene, scene.steward, Barrier(PROVIDER)) == "not-permitted"
+    assert rule(scene, scene.chain.validators[PROVIDER], Barrier(9)) == "unknown-member"
 
 
 def test_only_a_registrar_from_outside_attests(scene: Scene) -> None:
