@@ -1,10 +1,14 @@
 """A running consortium with its people, made of the main job's own steps."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from chainnode.intake.synthetic import synthetic_bundle
+from chainnode.node.api import StatusReport
 from chainnode.vault.keystore import RegistrarKeys, StewardKeys
 from tests.demo import people
 from tests.demo.stage import Stage
@@ -12,7 +16,10 @@ from tests.demo.world import World
 from tests.localnet.consortium import PASSPHRASE, Consortium
 from tests.localnet.nodes import Nodes
 
+T = TypeVar("T")
+
 SEED = 11
+WAIT_S = 60.0
 RUN = ("-m", "chainnode.cli.main", "run")
 TAPPED = ("-m", "tests.e2e.tapped_node")
 
@@ -26,6 +33,30 @@ def synthetic(folder: Path, count: int) -> list[Path]:
         file.write_bytes(synthetic_bundle(SEED, number))
         files.append(file)
     return files
+
+
+async def eventually(condition: Callable[[], Awaitable[T]], *, within_s: float = WAIT_S) -> T:
+    """The first true answer of `condition`. Raises TimeoutError, never where the machine is merely slow."""
+    deadline = time.monotonic() + within_s
+    while True:
+        found = await condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{condition} did not come true within {within_s:.0f} s")
+        await asyncio.sleep(0.05)
+
+
+async def level(world: World, *numbers: int) -> list[StatusReport]:
+    """Wait until these nodes (all, if none is named) stand at one height with one root."""
+
+    async def same() -> list[StatusReport]:
+        reports = [
+            await world.nodes.status(number) for number in numbers or [one.number for one in world.hospitals]
+        ]
+        return reports if len({(one.height, one.state_root) for one in reports}) == 1 else []
+
+    return await eventually(same)
 
 
 @asynccontextmanager
