@@ -27,7 +27,7 @@ COLUMNS = (
 """Titles and least widths, so that the tables stand below each other."""
 
 LEGEND = """\
-median, min, p90: time per unit over the rounds, by the clock named: cpu is the whole process's
+median, min, p90: time per unit over the rounds, by the clock named: cpu is that of the thread
 wall: the median by the wall clock; per second: units at the median
 x floor: ratio to the floor in the same round, by the figure's clock; 1.10 is a tenth on top of it"""
 
