@@ -7,11 +7,12 @@ from typing import Protocol
 from structlog.stdlib import BoundLogger
 
 from chainnode.ledger.admission import check_form, check_state
-from chainnode.ledger.payloads import Grant, Payload
+from chainnode.ledger.payloads import MAX_OBJECTS, Grant, Payload
 from chainnode.ledger.rows import row_lookup
 from chainnode.ledger.rules import RULES, Refusal
 from chainnode.ledger.statement import AdmissionRefusal, sign_refusal
 from chainnode.ledger.transaction import (
+    ID_BYTES,
     MAX_ROW_BYTES,
     MAX_ROWS,
     MAX_TRANSACTION_BYTES,
@@ -30,7 +31,7 @@ from chainnode.node.stash import Stash
 from chainnode.node.waiters import OUTCOME_OK, Waiters
 from chainnode.vault.errors import SealingError
 from chainnode.vault.keys import SigningKey, valid_point
-from chainnode.vault.parts import parts_digest
+from chainnode.vault.parts import PART_BYTES, parts_digest
 from consensus.codec import DecodeError, decode
 from consensus.parameters import Parameters
 
@@ -108,12 +109,12 @@ class Admissions:
 
     async def submit_own(self, payload: Payload) -> str:
         """Sign with the validator key and submit: the result's code, "pending" or "busy"."""
-        result = await self.sign_and_submit(payload, OWN_CLIENT, OWN_TIMEOUT_MS)
+        result = await self.submit_signed(self.sign(payload), OWN_CLIENT, OWN_TIMEOUT_MS)
         return result.code or result.outcome.value
 
-    async def sign_and_submit(self, payload: Payload, client: str, timeout_ms: int) -> SubmitResult:
+    def sign(self, payload: Payload) -> Submission:
         """A transaction of this node's own key."""
-        submission = sign_transaction(
+        return sign_transaction(
             payload,
             chain_id=self._chain_id,
             valid_until_height=self._executor.tip.height
@@ -122,6 +123,9 @@ class Admissions:
             signer=self._validator.public,
             sign=self._validator.sign,
         )
+
+    async def submit_signed(self, submission: Submission, client: str, timeout_ms: int) -> SubmitResult:
+        """Submit what `sign` gave."""
         return await self._take(submission, (), client, timeout_ms)
 
     def _check(self, submission: Submission) -> TransactionBody | Refusal:
@@ -151,6 +155,10 @@ class Admissions:
     def _keep_parts(self, body: TransactionBody, parts: Sequence[Part]) -> Refusal | None:
         """Parts are kept before the grant goes out, under the digest that it names."""
         named = body.payload.parts_digest if isinstance(body.payload, Grant) else b""
+        if len(parts) > MAX_OBJECTS:
+            return Refusal("too-large", f"{len(parts)} parts: {MAX_OBJECTS} are taken")
+        if any(len(part.object_id) != ID_BYTES or len(part.sealed) != PART_BYTES for part in parts):
+            return Refusal("malformed", f"a part is {PART_BYTES} sealed bytes for an object id of {ID_BYTES}")
         pairs = [(part.object_id, part.sealed) for part in parts]
         try:
             fits = parts_digest(pairs) == named if pairs else True

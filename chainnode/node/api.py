@@ -95,7 +95,7 @@ class ObjectUpload:
 @dataclass(frozen=True, slots=True)
 class AnchorOrder:
     """`pointers`: encoded ObjectPointers; `policy`: encoded UsePolicy; `seen`: idempotency MACs that
-    are remembered once the anchor is certified."""
+    count once the anchor is on chain."""
 
     department: str
     study: str

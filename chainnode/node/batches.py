@@ -4,6 +4,7 @@ A batch is ready only when its rows and its body are on disk; only then may it b
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from structlog.stdlib import BoundLogger
@@ -11,11 +12,12 @@ from structlog.stdlib import BoundLogger
 from chainnode.ledger.admission import check_batch
 from chainnode.ledger.rules import Refusal
 from chainnode.ledger.transaction import BatchBody, SignedBatch, Submission, batch_digest, batch_ref
-from chainnode.net.actions import Actions, Hold, merge
+from chainnode.net.actions import Actions, Hold, Serve, merge
 from chainnode.net.dissemination import Dissemination
 from chainnode.net.wire import Batch, BatchMissing, BatchOffer, BatchRequest
 from chainnode.node import turn as inputs
 from chainnode.node.clock import now
+from chainnode.node.complaints import Complaints
 from chainnode.node.driver import Driver
 from chainnode.node.executor import Executor
 from chainnode.node.network import Network
@@ -30,6 +32,8 @@ from genesis.document import Genesis
 THREAD_FROM_BYTES = 8_192
 """A longer batch is checked in a thread, if the configuration says so: about 25 signatures."""
 IDLE_MS = 1_000
+REQUESTS_PER_TURN = 128
+"""Of one peer. An honest one has fewer under way."""
 
 
 class Batches:
@@ -62,6 +66,8 @@ class Batches:
         self._log = log
         self._pending: list[Actions] = []
         self._here: list[BatchRef] = []
+        self._requests: Counter[ReplicaId] = Counter()
+        self._complaints = Complaints(log)
         self._watchers: list[Callable[[], None]] = []
         self._wake = asyncio.Event()
         self._rules = Dissemination(
@@ -92,6 +98,8 @@ class Batches:
             batch = self._signed(digest)
             if batch is None:
                 continue  # a row of it was erased: it comes again from whoever still orders it
+            if self._store.batch_height(digest) is not None:
+                continue  # ordered since this began
             body = decode(batch.body, BatchBody, limit_bytes=len(batch.body))
             ref = batch_ref(body, batch.body)
             self._do(self._rules.restore(batch, ref, now()))
@@ -142,6 +150,7 @@ class Batches:
             self._wake.clear()
             pending, self._pending = self._pending, []
             here, self._here = self._here, []
+            self._requests.clear()
             for ref in here:
                 await self._driver.put(inputs.BatchStored(ref))
             actions = merge([*pending, self._rules.tick(now())])
@@ -159,21 +168,32 @@ class Batches:
         for push in actions.push:
             frame = Batch(encode(push.batch))
             for peer in push.to:
-                self._network.offer(peer, frame)
-        for serve in actions.serve:
-            batch = self._signed(serve.digest)
-            answer = BatchMissing(serve.digest) if batch is None else Batch(encode(batch))
-            self._network.offer(serve.to, answer)
+                if not self._network.offer(peer, frame):
+                    self._rules.not_sent(peer, batch_digest(push.batch.body))
+        await self._serve(actions.serve)
         for offer in actions.offer:
             self._network.offer(offer.to, BatchOffer(offer.digests))
         for request in actions.request:
             self._network.offer(request.to, BatchRequest(request.digest))
         for dropped in actions.dropped:
-            self._log.warning("batch dropped", peer=dropped.peer, rule=dropped.rule)
+            self._complaints.warn(dropped.peer, "batch dropped", rule=dropped.rule)
         for transaction_id in actions.expired:
             self._log.warning("own transaction expired unordered", transaction=transaction_id.hex())
         if actions.forget:
             self._store.delete_unordered(actions.forget)
+
+    async def _serve(self, serves: Sequence[Serve]) -> None:
+        """Once each, and no more to a peer whose queue is full: it asks again."""
+        full: set[ReplicaId] = set()
+        for serve in dict.fromkeys(serves):
+            if serve.to not in full:
+                batch = self._signed(serve.digest)
+                answer = BatchMissing(serve.digest) if batch is None else Batch(encode(batch))
+                if self._network.offer(serve.to, answer):
+                    await asyncio.sleep(0)  # each reads from the disk
+                    continue
+                full.add(serve.to)
+            self._rules.not_sent(serve.to, serve.digest)
 
     def _keep(self, holds: Sequence[Hold]) -> None:
         """Rows first: a batch that is here is complete."""
@@ -184,14 +204,14 @@ class Batches:
         try:
             batch = decode(frame.batch, SignedBatch, limit_bytes=len(frame.batch))
         except DecodeError as error:
-            self._log.warning("batch refused", peer=peer, rule=error.code)
+            self._complaints.warn(peer, "batch refused", rule=error.code)
             return
         digest = batch_digest(batch.body)
         if self._store.has_batch(digest):
             return
         checked = await self._check(batch)
         if isinstance(checked, Refusal):
-            self._log.warning("batch refused", peer=peer, rule=checked.rule, detail=checked.detail)
+            self._complaints.warn(peer, "batch refused", rule=checked.rule, detail=checked.detail)
             self._do(self._rules.missing_from_peer(peer, digest, now()))
             return
         ref, body = checked
@@ -225,7 +245,9 @@ class Batches:
         return SignedBatch(stored.body, stored.signature, here) if len(here) == len(rows) else None
 
     async def _on_request(self, peer: ReplicaId, frame: BatchRequest) -> None:
-        self._do(self._rules.request_from_peer(peer, frame.digest, now()))
+        self._requests[peer] += 1
+        if self._requests[peer] <= REQUESTS_PER_TURN:
+            self._do(self._rules.request_from_peer(peer, frame.digest, now()))
 
     async def _on_missing(self, peer: ReplicaId, frame: BatchMissing) -> None:
         self._do(self._rules.missing_from_peer(peer, frame.digest, now()))

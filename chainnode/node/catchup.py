@@ -62,6 +62,10 @@ class CatchUp:
                 return self._asked
         return None
 
+    def expects(self, peer: ReplicaId) -> bool:
+        """Whether `peer` was asked and has not answered."""
+        return self._asked is not None and self._asked.peer == peer
+
     def answered(self, peer: ReplicaId, blocks: list[CertifiedBlock], now_ms: int) -> None:
         """Proven blocks from `peer`. An answer without any to an open question counts as silence."""
         asked = self._asked

@@ -1,7 +1,9 @@
 """The provider's side of a release: parts and ciphertexts go over the direct link, nothing on chain.
 
 What is due follows from the state alone: releases with this member among the providers and without its
-ShareReceipt. So a restart forgets nothing, and a delivery that was lost is made again.
+ShareReceipt. So a restart forgets nothing, and a delivery that was lost is made again. Before anything
+leaves, this node looks for itself: the decision is certified, it still stands on the newest state and on
+this node's clock, and what shows that is fresh.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,7 +14,7 @@ from structlog.stdlib import BoundLogger
 
 from chainnode.ledger import view
 from chainnode.ledger.forms import SHARE_PROVIDER
-from chainnode.ledger.payloads import ROLE_HEAD, ROLE_PATIENT, Payload, ShareReceipt
+from chainnode.ledger.payloads import ROLE_HEAD, ROLE_PATIENT, ShareReceipt
 from chainnode.net.wire import (
     Frame,
     ObjectChunk,
@@ -23,7 +25,10 @@ from chainnode.net.wire import (
     PartDelivery,
     Pseudonym,
 )
+from chainnode.node.clock import now
 from chainnode.node.executor import Executor
+from chainnode.node.filing import Filing
+from chainnode.node.freshness import Freshness
 from chainnode.node.releases import Release, Released, Releases
 from chainnode.node.stash import Stash
 from chainnode.pool.errors import ObjectError
@@ -31,10 +36,15 @@ from chainnode.pool.objectstore import ObjectStore
 from chainnode.vault.derive import pseudonym
 from consensus.codec import encode
 from consensus.domain import digest
+from consensus.types import Now
+from genesis.errors import OperatorError
 
-OBJECTS_PER_FRAME = 200
 CHUNK_BYTES = 262_144
+PART_OVERHEAD_BYTES = 64
+"""Of a part or a pseudonym in a frame, beside what is sealed."""
 RESEND_MS = 5_000
+STANDS_MS = 1_000
+"""An evaluation holds so long at the same height: expiry and consents' periods follow the clock."""
 _HALVES: tuple[tuple[str, Literal["provider", "patient"]], ...] = (
     (ROLE_HEAD, "provider"),
     (ROLE_PATIENT, "patient"),
@@ -42,8 +52,7 @@ _HALVES: tuple[tuple[str, Literal["provider", "patient"]], ...] = (
 """Whose grant brought which part."""
 
 Send = Callable[[int, Frame], Awaitable[bool]]
-SubmitOwn = Callable[[Payload], Awaitable[str]]
-"""Sign with the validator key and submit; the result's code once certified, "pending" in time."""
+"""Send on the bulk channel, waiting for room; False where there is no link."""
 
 
 def delivery_digest(parts: list[Part]) -> bytes:
@@ -54,10 +63,25 @@ def delivery_digest(parts: list[Part]) -> bytes:
 
 @dataclass(slots=True)
 class _Sent:
+    """The last delivery for a request. `complete`: both halves of all objects that stand were in it."""
+
     at_ms: int
+    release_height: int
     digest: bytes
     complete: bool
     acknowledged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Bundle:
+    """One object's two parts, and its pseudonym."""
+
+    parts: tuple[Part, Part]
+    name: Pseudonym
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(len(part.sealed) + PART_OVERHEAD_BYTES for part in self.parts) + PART_OVERHEAD_BYTES
 
 
 class Courier:
@@ -66,41 +90,67 @@ class Courier:
         *,
         member: int,
         local_key: bytes,
+        frame_bytes: int,
         releases: Releases,
         executor: Executor,
         stash: Stash,
         objects: ObjectStore,
+        freshness: Freshness,
+        filing: Filing,
         send: Send,
-        submit_own: SubmitOwn,
         log: BoundLogger,
+        clock: Callable[[], Now] = now,
     ) -> None:
         self._member = member
         self._local_key = local_key
+        self._payload_bytes = frame_bytes // 2
         self._releases = releases
         self._executor = executor
         self._stash = stash
         self._objects = objects
+        self._freshness = freshness
+        self._filing = filing
         self._send = send
-        self._submit_own = submit_own
         self._log = log
+        self._clock = clock
         self._sent: dict[bytes, _Sent] = {}
-        self._standing: tuple[tuple[bytes, int], Release | None] | None = None
+        self._standing: dict[bytes, tuple[tuple[int, int], Release | None]] = {}
         self.due: dict[bytes, int] = {}
 
     def note(self, request_id: bytes, release_height: int) -> None:
-        """A certified release names this member as a provider."""
+        """A release names this member as a provider."""
         self.due[request_id] = release_height
 
-    async def work(self, now_ms: int) -> None:
+    async def work(self) -> None:
         """Send what is due and was not sent lately."""
-        for request_id, height in list(self.due.items()):
-            sent = self._sent.get(request_id)
-            if sent is not None and now_ms - sent.at_ms < RESEND_MS:
+        for request_id in list(self.due):
+            # What is due may have been done, or have become another release, while others were sent.
+            height = self.due.get(request_id)
+            if height is None or height > self._certified_height:
                 continue
             if self._shared(request_id, height):
-                del self.due[request_id]
+                self._done(request_id)
                 continue
-            await self._deliver(request_id, now_ms)
+            sent = self._sent.get(request_id)
+            if sent is not None and sent.release_height != height:
+                del self._sent[request_id]
+            elif sent is not None and sent.acknowledged and sent.complete:
+                self._file(request_id, sent)
+                continue
+            elif sent is not None and self._clock().monotonic_ms - sent.at_ms < RESEND_MS:
+                continue
+            if not await self._freshness.ensure():
+                return
+            if self.due.get(request_id) == height:
+                await self._deliver(request_id)
+
+    @property
+    def _certified_height(self) -> int:
+        return self._executor.certified_header.height
+
+    def _done(self, request_id: bytes) -> None:
+        self.due.pop(request_id, None)
+        self._sent.pop(request_id, None)
 
     def _shared(self, request_id: bytes, height: int) -> bool:
         request = view.request(self._executor.state, request_id)
@@ -108,21 +158,50 @@ class Courier:
         role, peer = SHARE_PROVIDER, request.member
         return view.share(self._executor.state, request_id, height, role, self._member, peer) is not None
 
-    async def _deliver(self, request_id: bytes, now_ms: int) -> None:
-        release = self._releases.still_standing(request_id, self._executor.tip.time_ms)
+    def _still_standing(self, request_id: bytes) -> Release | None:
+        """`Releases.still_standing` with objects of this member, if the decision is certified."""
+        current, tip = self._clock(), self._executor.tip
+        moment = (tip.height, current.monotonic_ms // STANDS_MS)
+        known = self._standing.get(request_id)
+        if known is None or known[0] != moment:
+            self._standing = {name: one for name, one in self._standing.items() if one[0] == moment}
+            known = self._standing[request_id] = (
+                moment,
+                self._releases.still_standing(request_id, tip.time_ms),
+            )
+        release = known[1]
+        if release is None or release.record.height > self._certified_height:
+            return None
+        return release if release.of(self._member) else None
+
+    async def _deliver(self, request_id: bytes) -> None:
+        release = self._still_standing(request_id)
         if release is None:
-            self.due.pop(request_id, None)
-            self._log.info("release no longer stands, nothing sent", request=request_id.hex())
+            latest = view.release(self._executor.state, request_id)
+            assert latest is not None, "what is due was decided"
+            if latest.height <= self._certified_height:
+                self._done(request_id)
+                self._log.info("release no longer stands, nothing sent", request=request_id.hex())
             return
         own = release.of(self._member)
-        parts, names = self._parts(release, own)
-        before, complete = self._sent.get(request_id), len(parts) == 2 * len(own)
-        current = _Sent(now_ms, delivery_digest(parts), complete)
+        bundles = self._bundles(release, own)
+        parts = [part for bundle in bundles for part in bundle.parts]
+        before, complete = self._sent.get(request_id), len(bundles) == len(own)
+        at_ms = self._clock().monotonic_ms
+        current = _Sent(at_ms, release.record.last_authorised_height, delivery_digest(parts), complete)
         if before is not None and before.digest == current.digest and before.acknowledged and not complete:
-            before.at_ms = now_ms  # a half is still missing here, and the requester has the others
+            before.at_ms = at_ms  # a half is still missing here, and the requester has the others
             return
         self._sent[request_id] = current
-        for frame in self._frames(release, parts, names):
+        if not bundles:
+            current.acknowledged = True  # of nothing: looked at again when the time is over
+            self._log.info("no object has both its parts here", request=request_id.hex(), objects=len(own))
+            return
+        sent_ids = {bundle.name.object_id for bundle in bundles}
+        for frame in self._frames(release, bundles):
+            if not self._all_stand(request_id, sent_ids):
+                current.at_ms -= RESEND_MS
+                return
             if not await self._send(release.request.member, frame):
                 return
         self._log.info(
@@ -133,10 +212,14 @@ class Courier:
             of=2 * len(own),
         )
 
-    def _parts(self, release: Release, own: tuple[Released, ...]) -> tuple[list[Part], list[Pseudonym]]:
-        """Both halves of every object for which both are here, sealed to the project."""
-        parts: list[Part] = []
-        names: list[Pseudonym] = []
+    def _all_stand(self, request_id: bytes, object_ids: set[bytes]) -> bool:
+        """Blocks come while a frame waits for room: a revocation stops those behind it."""
+        release = self._still_standing(request_id)
+        return release is not None and object_ids <= {one.object_id for one in release.of(self._member)}
+
+    def _bundles(self, release: Release, own: tuple[Released, ...]) -> list[_Bundle]:
+        """Both halves, sealed to the project, of every object for which both are here."""
+        bundles: list[_Bundle] = []
         stashed: dict[bytes, dict[bytes, bytes]] = {}
         for one in own:
             handle, slug = one.pointer.handle, one.batch.department
@@ -157,72 +240,86 @@ class Courier:
                 if sealed is not None:
                     halves.append(Part(one.object_id, part_role, sealed))
             if len(halves) == 2:
-                parts += halves
                 name = pseudonym(self._local_key, release.request_id, handle)
-                names.append(Pseudonym(one.object_id, name))
-        return parts, names
+                bundles.append(_Bundle((halves[0], halves[1]), Pseudonym(one.object_id, name)))
+        return bundles
 
-    def _frames(self, release: Release, parts: list[Part], names: list[Pseudonym]) -> Iterator[PartDelivery]:
-        count = max(1, -(-len(names) // OBJECTS_PER_FRAME))
-        for index in range(count):
-            start = index * OBJECTS_PER_FRAME
+    def _frames(self, release: Release, bundles: list[_Bundle]) -> Iterator[PartDelivery]:
+        left = list(bundles)
+        while left:
+            taken, size = 0, 0
+            while taken < len(left) and (not taken or size + left[taken].size_bytes <= self._payload_bytes):
+                size += left[taken].size_bytes
+                taken += 1
+            here, left = left[:taken], left[taken:]
             yield PartDelivery(
                 release.record.height,
                 release.request_id,
-                tuple(parts[2 * start : 2 * (start + OBJECTS_PER_FRAME)]),
-                tuple(names[start : start + OBJECTS_PER_FRAME]),
-                index == count - 1,
+                tuple(part for bundle in here for part in bundle.parts),
+                tuple(bundle.name for bundle in here),
+                not left,
             )
 
     async def acknowledged(self, peer: int, ack: PartAck) -> None:
         """The requester holds the parts: file the provider's receipt, once everything was sent."""
         sent, height = self._sent.get(ack.request_id), self.due.get(ack.request_id)
         request = view.request(self._executor.state, ack.request_id)
-        if sent is None or height is None or request is None or request.member != peer:
+        if sent is None or sent.release_height != height or request is None or request.member != peer:
             return
         if sent.digest != ack.digest:
             return
-        sent.acknowledged = True
-        if not sent.complete:
-            return
-        receipt = ShareReceipt(ack.request_id, height, self._member, SHARE_PROVIDER, peer, ack.digest)
-        code = await self._submit_own(receipt)
-        if code in ("ok", "already-done"):
-            self.due.pop(ack.request_id, None)
+        if not sent.acknowledged:
             self._log.info("parts acknowledged", request=ack.request_id.hex(), by=peer)
+        sent.acknowledged = True
+        if sent.complete:
+            self._file(ack.request_id, sent)
+
+    def _file(self, request_id: bytes, sent: _Sent) -> None:
+        request = view.request(self._executor.state, request_id)
+        assert request is not None
+        self._filing.file(
+            ShareReceipt(
+                request_id, sent.release_height, self._member, SHARE_PROVIDER, request.member, sent.digest
+            )
+        )
 
     async def serve(self, peer: int, asked: ObjectRequest) -> None:
         """Send a ciphertext in chunks to the member whose release entitles it, or say it is missing."""
-        release = self._still_standing(asked.request_id)
-        entitled = release is not None and release.request.member == peer
-        found = (
-            [one for one in release.of(self._member) if one.object_id == asked.object_id] if release else []
-        )
-        if not entitled or not found:
+        one = self._entitled(peer, asked)
+        if one is None:
             await self._send(peer, ObjectMissing(asked.object_id))
             self._log.warning("object asked for without a release", peer=peer, object=asked.object_id.hex())
             return
-        pointer = found[0].pointer
-        try:
-            data = await self._objects.get_checked_async(
-                asked.object_id, root=pointer.root, length_bytes=pointer.length_bytes
-            )
-        except ObjectError as error:
-            self._log.error(
-                "an anchored object cannot be served", object=asked.object_id.hex(), rule=error.rule
-            )
+        data = await self._ciphertext(one) if await self._freshness.ensure() else None
+        if data is None:
             await self._send(peer, ObjectMissing(asked.object_id))
             return
-        total = -(-len(data) // CHUNK_BYTES)
+        size = min(CHUNK_BYTES, self._payload_bytes)
+        total = -(-len(data) // size)
         for index in range(total):
-            chunk = data[index * CHUNK_BYTES : (index + 1) * CHUNK_BYTES]
+            if self._entitled(peer, asked) is None:
+                await self._send(peer, ObjectMissing(asked.object_id))
+                return
+            chunk = data[index * size : (index + 1) * size]
             if not await self._send(peer, ObjectChunk(asked.object_id, index, total, chunk)):
                 return
 
-    def _still_standing(self, request_id: bytes) -> Release | None:
-        """The same as `Releases.still_standing`, evaluated once per height."""
-        name = (request_id, self._executor.tip.height)
-        if self._standing is None or self._standing[0] != name:
-            release = self._releases.still_standing(request_id, self._executor.tip.time_ms)
-            self._standing = (name, release)
-        return self._standing[1]
+    def _entitled(self, peer: int, asked: ObjectRequest) -> Released | None:
+        """The object, if a release that stands now gives it to `peer`."""
+        release = self._still_standing(asked.request_id)
+        if release is None or release.request.member != peer:
+            return None
+        return next((one for one in release.of(self._member) if one.object_id == asked.object_id), None)
+
+    async def _ciphertext(self, one: Released) -> bytes | None:
+        """As anchored; None, with a line in the log, where the pool does not give it."""
+        pointer = one.pointer
+        try:
+            return await self._objects.get_checked_async(
+                one.object_id, root=pointer.root, length_bytes=pointer.length_bytes
+            )
+        except (ObjectError, OperatorError) as error:
+            self._log.error(
+                "an anchored object cannot be served", object=one.object_id.hex(), reason=str(error)
+            )
+            return None

@@ -28,6 +28,8 @@ from chainnode.node.driver import Driver, ForkError, Halted
 from chainnode.node.engine import Engine
 from chainnode.node.errors import NOD_FORK
 from chainnode.node.executor import EVENT_RELEASED
+from chainnode.node.filing import Filing
+from chainnode.node.freshness import Freshness
 from chainnode.node.network import Network
 from chainnode.node.opening import Opened, open_node
 from chainnode.node.postroom import POST_FRAMES, Postroom
@@ -155,7 +157,7 @@ class _House:
             executor=executor,
             driver=self.driver,
             verify=opened.verify,
-            send=self.network.send,
+            offer=self.network.offer,
             want=self.batches.want,
             log=log,
         )
@@ -163,25 +165,39 @@ class _House:
     def _wire_releases(self) -> None:
         opened, executor = self._opened, self._opened.executor
         self.releases = Releases(executor.state, executor.row, wall_ms)
+        submit_own = self.admissions.submit_own
+        self.filing = Filing(submit_own, self._log)
         shared: dict[str, Any] = {
             "member": opened.member.number,
             "releases": self.releases,
             "executor": executor,
             "stash": self.stash,
             "objects": opened.pool.objects,
-            "send": self._post,
-            "submit_own": self.admissions.submit_own,
+            "filing": self.filing,
             "log": self._log,
         }
-        self.courier = Courier(local_key=opened.keys.local_key, **shared)
-        self.receiver = Receiver(chain_id=opened.genesis.chain_id, **shared)
+        self.courier = Courier(
+            local_key=opened.keys.local_key,
+            frame_bytes=opened.genesis.parameters.frame_bytes,
+            freshness=Freshness(
+                member=opened.member.number, executor=executor, submit_own=submit_own, log=self._log
+            ),
+            send=self._post,
+            **shared,
+        )
+        self.receiver = Receiver(
+            chain_id=opened.genesis.chain_id,
+            offer=self._offer_post,
+            reached=self.waiters.height,
+            **shared,
+        )
         self.postroom = Postroom(
             member=opened.member.number,
             courier=self.courier,
             receiver=self.receiver,
             executor=executor,
             store=opened.store,
-            spawn=lambda peer: self._spawn(self.postroom.worker(peer)),
+            spawn=self._spawn,
             log=self._log,
         )
 
@@ -189,8 +205,11 @@ class _House:
         """A release to a project of this very hospital takes the same way, without a link."""
         if peer != self._opened.member.number:
             return await self.network.send(peer, frame)
-        await self.postroom.take(peer, frame)
-        return True
+        return self.postroom.post(peer, frame)
+
+    def _offer_post(self, peer: int, frame: wire.Frame) -> bool:
+        own = peer == self._opened.member.number
+        return self.postroom.post(peer, frame) if own else self.network.offer(peer, frame)
 
     def _wire_service(self, started_ms: int) -> None:
         opened, executor = self._opened, self._opened.executor
@@ -297,6 +316,8 @@ class _House:
                         self.network.announce(lambda: self.sync.height),
                         self.sync.run(),
                         self.postroom.run(),
+                        self.filing.run(),
+                        self.reporting.run(),
                     )
                 ]
                 await self.gateway.start()
@@ -340,10 +361,16 @@ async def _serve(opened: Opened, started_ms: int, tap: Tap | None, log: BoundLog
     except* (Halted, ForkError) as group:
         raise OperatorError(
             NOD_FORK,
-            f"execution differs from what a quorum certified: {group.exceptions[0]}",
+            f"execution differs from what a quorum certified: {_first(group)}",
             unchanged="nothing was signed or sent after this was seen; keys and objects are not touched",
             next_step=f"keep {opened.config.store_folder} for the report, then start anew with the folder "
             "moved aside: the node fetches the chain from its peers",
         ) from None
     except* OperatorError as group:
-        raise group.exceptions[0] from None
+        raise _first(group) from None
+
+
+def _first(group: BaseExceptionGroup[Any]) -> BaseException:
+    """The first exception of nested groups: tasks have tasks."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

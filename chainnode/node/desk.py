@@ -18,14 +18,12 @@ from chainnode.node.api import (
     Half,
     NotFound,
     ObjectUpload,
-    Outcome,
     Refused,
     SubmitResult,
 )
 from chainnode.node.executor import Executor
 from chainnode.node.releases import Releases
 from chainnode.node.stash import LocalRows
-from chainnode.node.waiters import OUTCOME_OK
 from chainnode.pool.errors import ObjectError
 from chainnode.pool.objectstore import ObjectStore
 from chainnode.pool.pool import Pool
@@ -38,7 +36,7 @@ MAX_MACS = 10_000
 
 
 class Desk:
-    """Local rows: subject/<mac> -> handle, seen/<mac> -> anchoring transaction."""
+    """Local rows: subject/<mac> -> handle, seen/<mac> -> the transaction that was to anchor it."""
 
     def __init__(
         self,
@@ -79,7 +77,12 @@ class Desk:
         return found.pop() if found else None
 
     async def seen(self, macs: Sequence[bytes]) -> tuple[bool, ...]:
-        return tuple(self._rows.local_get(b"seen/" + mac) is not None for mac in self._require_macs(macs))
+        return tuple(self._anchored(self._rows.local_get(b"seen/" + mac)) for mac in self._require_macs(macs))
+
+    def _anchored(self, transaction_id: bytes | None) -> bool:
+        """What was marked counts once the chain has it: a crash or a timeout in between leaves no doubt."""
+        result = None if transaction_id is None else self._executor.result(transaction_id)
+        return result is not None and not result.code
 
     def _require_macs(self, macs: Sequence[bytes]) -> Sequence[bytes]:
         if not 0 < len(macs) <= MAX_MACS or any(len(mac) != MAC_BYTES for mac in macs):
@@ -98,11 +101,18 @@ class Desk:
                 if await store.put_async(upload.object_id, data):
                     stored.append(store)
         except (ObjectError, OperatorError) as error:
-            for store in stored:
-                await store.delete_async(upload.object_id)
+            await self._take_back(stored, upload.object_id)
             if isinstance(error, ObjectError):
                 raise Refused(error.rule, error.detail) from None
             raise
+
+    async def _take_back(self, stored: Sequence[ObjectStore], object_id: bytes) -> None:
+        """What cannot be deleted either stays, without an anchor; the first error is the one to be told."""
+        for store in stored:
+            try:
+                await store.delete_async(object_id)
+            except OperatorError as error:
+                self._log.warning("not taken back", object=object_id.hex(), reason=str(error))
 
     async def anchor(self, order: AnchorOrder, *, client: str, timeout_ms: int) -> SubmitResult:
         try:
@@ -122,11 +132,14 @@ class Desk:
             order.sealed_key,
             order.report_digest,
         )
-        result = await self._admissions.sign_and_submit(payload, client, timeout_ms)
-        if result.outcome is Outcome.COMMITTED and result.code == OUTCOME_OK and order.seen:
-            marks = self._require_macs(order.seen)
-            self._rows.local_write({b"seen/" + mac: result.transaction_id for mac in marks})
-        return result
+        submission = self._admissions.sign(payload)
+        if order.seen:
+            keys = [b"seen/" + mac for mac in self._require_macs(order.seen)]
+            id_ = submission.transaction.id()
+            self._rows.local_write(
+                {key: id_ for key in keys if not self._anchored(self._rows.local_get(key))}
+            )
+        return await self._admissions.submit_signed(submission, client, timeout_ms)
 
     async def halves(self, request_id: bytes, *, role: str, handle: bytes, department: str) -> list[Half]:
         """This member's objects of the request that the signer may speak for."""

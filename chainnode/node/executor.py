@@ -7,7 +7,7 @@ from chainnode.ledger.founding import Founding, genesis_state
 from chainnode.ledger.header import block_time_ms, genesis_header, next_header
 from chainnode.ledger.machine import Execution, execute
 from chainnode.ledger.receipt import build_receipt_body
-from chainnode.ledger.records import Event
+from chainnode.ledger.records import Event, Result
 from chainnode.ledger.state import State
 from chainnode.ledger.transaction import BatchBody, Row, SignedTransaction
 from chainnode.ledger.transition import BlockContext
@@ -83,6 +83,7 @@ class Executor:
         assert tip.state_root == self.state.root, "the stored state is that of the last executed block"
         self._tip = tip
         self._certified = store.latest_certificate()
+        self._certified_header = self._header(self._certified.height if self._certified else 0)
         self.included = Recent(parameters.validity_heights)
         for height, id_ in store.recent_transaction_ids(max(0, tip.height - parameters.validity_heights)):
             self.included.add(height, id_)
@@ -94,6 +95,16 @@ class Executor:
     @property
     def certified(self) -> QuorumCertificate | None:
         return self._certified
+
+    @property
+    def certified_header(self) -> BlockHeader:
+        """Header of the block that `certified` is for; the genesis block's before the first."""
+        return self._certified_header
+
+    def _header(self, height: int) -> BlockHeader:
+        header = self._store.header(height)
+        assert header is not None, "executed blocks are stored"
+        return header
 
     def context(self, height: int, time_ms: int) -> BlockContext:
         """What a block at `height` is executed under."""
@@ -166,11 +177,18 @@ class Executor:
                     return one
         raise AssertionError("an indexed transaction stands in its block")
 
+    def result(self, transaction_id: Digest) -> Result | None:
+        """What became of a transaction in the first stored block that held it."""
+        found = self._store.find_transaction(transaction_id)
+        block = None if found is None else self._store.block(found[0])
+        return None if found is None or block is None else block.results[found[1]]
+
     def certify(self, certificate: QuorumCertificate) -> None:
         """Keep the certificate of a block that was executed here."""
         assert certificate.height <= self._tip.height
         self._store.put_certificate(certificate)
         self._certified = certificate
+        self._certified_header = self._header(certificate.height)
 
     def uncertified(self) -> list[tuple[int, tuple[BatchRef, ...]]]:
         """Height and refs of the executed blocks above the latest certificate."""

@@ -1,13 +1,14 @@
 """Frames from peers, each to whom it concerns; and what this node tells its peers of itself."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from structlog.stdlib import BoundLogger
 
 from chainnode.net.port import Channel, Inbound, LinkEvent, Transport
 from chainnode.net.wire import (
+    MAX_OWN_VOTES,
     Consensus,
     Frame,
     OwnVotes,
@@ -17,6 +18,8 @@ from chainnode.net.wire import (
     encode_frame,
 )
 from chainnode.node import turn as inputs
+from chainnode.node.clock import now
+from chainnode.node.complaints import Complaints
 from chainnode.node.driver import Driver
 from chainnode.node.engine import Engine
 from consensus.authenticate import Verify, authenticate
@@ -26,6 +29,11 @@ from consensus.ready import Rejection
 from consensus.types import ReplicaId, ReplicaSets
 
 STATUS_EVERY_MS = 500
+ANSWER_EVERY_MS = 250
+"""So often at most a peer is told its own votes: an answer is long, and a question short."""
+OWN_VOTES_OVERHEAD_BYTES, VOTE_OVERHEAD_BYTES = 64, 8
+FRAMES_PER_PAUSE = 16
+"""A link that is never empty must not keep the loop from the node's other work."""
 Handler = Callable[[ReplicaId, Any], Awaitable[None]]
 
 
@@ -60,8 +68,10 @@ class Network:
             OwnVotes: self._on_own_votes,
         }
         self._link_watchers: list[Callable[[ReplicaId, bool], Awaitable[None]]] = []
-        self._answered: dict[ReplicaId, tuple[Authenticated, ...]] = {}
+        self._answered: dict[ReplicaId, dict[bytes, Authenticated]] = {}
+        self._answered_at_ms: dict[ReplicaId, int] = {}
         self._guard_done = False
+        self._complaints = Complaints(log)
 
     def handle(self, frame_type: type, handler: Handler) -> None:
         """Give one kind of frame its handler. A handler does not wait for certificates."""
@@ -92,20 +102,27 @@ class Network:
 
     async def run(self) -> None:
         """Until cancelled."""
+        frames = 0
         while True:
             item = await self._transport.receive()
+            frames += 1
+            if frames % FRAMES_PER_PAUSE == 0:
+                await asyncio.sleep(0)
             if isinstance(item, LinkEvent):
                 await self._on_link(item)
             else:
                 await self._on_inbound(item)
 
     async def announce(self, height: Callable[[], int]) -> None:
-        """Tell every peer this node's certified height and view, twice a second. Until cancelled."""
+        """Tell every peer this node's certified height and view, twice a second, and ask again for its own
+        votes who has not told them. Until cancelled."""
         while True:
             status = Status(height(), self._engine.replica.status().view)
             for peer, link in self._transport.links().items():
                 if link.up:
                     self.offer(peer, status)
+                    if not self._guard_done and peer not in self._answered:
+                        self.offer(peer, OwnVotesRequest(self._member))
             await asyncio.sleep(STATUS_EVERY_MS / 1000)
 
     async def _on_link(self, event: LinkEvent) -> None:
@@ -126,11 +143,11 @@ class Network:
         try:
             frame = decode_frame(item.frame, limit_bytes=self._frame_bytes)
         except DecodeError as error:
-            self._log.warning("frame refused", peer=item.peer, rule=error.code, detail=error.detail)
+            self._complaints.warn(item.peer, "frame refused", rule=error.code, detail=error.detail)
             return
         handler = self._handlers.get(type(frame))
         if handler is None:
-            self._log.warning("frame of no use here", peer=item.peer, kind=type(frame).__name__)
+            self._complaints.warn(item.peer, "frame of no use here", kind=type(frame).__name__)
             return
         await handler(item.peer, frame)
 
@@ -138,11 +155,11 @@ class Network:
         try:
             message: Message = decode(data, Message, limit_bytes=self._frame_bytes)  # type: ignore[arg-type]
         except DecodeError as error:
-            self._log.warning("message refused", peer=peer, rule=error.code, detail=error.detail)
+            self._complaints.warn(peer, "message refused", rule=error.code, detail=error.detail)
             return None
         checked = authenticate(message, self._chain_id, self._sets, self._verify)
         if isinstance(checked, Rejection):
-            self._log.warning("message refused", peer=peer, rule=checked.rule, detail=checked.detail)
+            self._complaints.warn(peer, "message refused", rule=checked.rule, detail=checked.detail)
             return None
         return checked
 
@@ -152,20 +169,38 @@ class Network:
             await self._driver.put(inputs.Received(message))
 
     async def _on_own_votes_request(self, peer: ReplicaId, frame: OwnVotesRequest) -> None:
-        if frame.replica == peer:
-            votes = tuple(encode(message) for message in self._engine.replica.votes_of(peer))
-            await self.send(peer, OwnVotes(votes))
+        current = now().monotonic_ms
+        last = self._answered_at_ms.get(peer)
+        if frame.replica != peer or (last is not None and current - last < ANSWER_EVERY_MS):
+            return
+        self._answered_at_ms[peer] = current
+        for votes in self._in_frames(encode(message) for message in self._engine.replica.votes_of(peer)):
+            # Without waiting: a peer that does not read must not hold up the others' frames.
+            self.offer(peer, OwnVotes(votes))
+
+    def _in_frames(self, votes: Iterator[bytes]) -> Iterator[tuple[bytes, ...]]:
+        """At least one, for an empty answer is one too."""
+        here: list[bytes] = []
+        size = OWN_VOTES_OVERHEAD_BYTES
+        for vote in votes:
+            cost = len(vote) + VOTE_OVERHEAD_BYTES
+            if here and (size + cost > self._frame_bytes or len(here) == MAX_OWN_VOTES):
+                yield tuple(here)
+                here, size = [], OWN_VOTES_OVERHEAD_BYTES
+            here.append(vote)
+            size += cost
+        yield tuple(here)
 
     async def _on_own_votes(self, peer: ReplicaId, frame: OwnVotes) -> None:
         """The guard against a disk that was rolled back: the replica votes once a quorum answered."""
-        found = [self._authenticated(peer, data) for data in frame.messages]
-        mine = tuple(one for one in found if one is not None and one.message.replica == self._member)
+        found = {data: self._authenticated(peer, data) for data in frame.messages}
+        mine = {data: one for data, one in found.items() if one and one.message.replica == self._member}
         if self._guard_done:
-            await self._driver.put(inputs.OwnVotes(mine))
+            await self._driver.put(inputs.OwnVotes(tuple(mine.values())))
             return
-        self._answered[peer] = mine
+        self._answered.setdefault(peer, {}).update(mine)
         members = self._sets(self._engine.replica.status().certified + 1)
         if len(self._answered) + 1 >= members.quorum:
             self._guard_done = True
-            votes = tuple(vote for answer in self._answered.values() for vote in answer)
+            votes = tuple(vote for answer in self._answered.values() for vote in answer.values())
             await self._driver.put(inputs.OwnVotes(votes))

@@ -1,13 +1,13 @@
-"""Releases at work: a worker for each peer's frames, and one that looks for what is due."""
+"""Releases at work: two workers for each peer's frames, and one for each side that looks for what is due."""
 
 import asyncio
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeAlias
 
 from structlog.stdlib import BoundLogger
 
 from chainnode.ledger import view
-from chainnode.ledger.records import ReleaseRecord
+from chainnode.ledger.records import RECORD_BYTES, ReleaseRecord
 from chainnode.net.wire import (
     Frame,
     ObjectChunk,
@@ -16,7 +16,6 @@ from chainnode.net.wire import (
     PartAck,
     PartDelivery,
 )
-from chainnode.node.clock import now
 from chainnode.node.courier import Courier
 from chainnode.node.executor import Executor
 from chainnode.node.receiver import Receiver
@@ -25,12 +24,45 @@ from consensus.codec import decode
 from consensus.types import ReplicaId
 
 LOOK_EVERY_MS = 1_000
-QUEUED_FRAMES = 64
+QUEUED_BYTES = 8_388_608
+FRAME_COST_BYTES = 256
 _RELEASE_KEYS = b"srelease/"
-_MAX_RECORD_BYTES = 1_048_576
 
 PostFrame: TypeAlias = PartDelivery | PartAck | ObjectRequest | ObjectChunk | ObjectMissing
 POST_FRAMES: tuple[type[Frame], ...] = (PartDelivery, PartAck, ObjectRequest, ObjectChunk, ObjectMissing)
+_TO_COURIER = (PartAck, ObjectRequest)
+"""What a requester sends. The rest a provider does; a peer may be both at once."""
+
+
+def _cost(frame: PostFrame) -> int:
+    if isinstance(frame, ObjectChunk):
+        return FRAME_COST_BYTES + len(frame.data)
+    if isinstance(frame, PartDelivery):
+        items = len(frame.parts) + len(frame.pseudonyms)
+        return FRAME_COST_BYTES * (1 + items) + sum(len(part.sealed) for part in frame.parts)
+    return FRAME_COST_BYTES
+
+
+class _Box:
+    """Frames of one peer to one side, bounded in bytes."""
+
+    def __init__(self) -> None:
+        self._frames: asyncio.Queue[PostFrame] = asyncio.Queue()
+        self._bytes = 0
+
+    def put(self, frame: PostFrame) -> bool:
+        """False where it is full. One frame finds room in any case."""
+        cost = _cost(frame)
+        if self._bytes and self._bytes + cost > QUEUED_BYTES:
+            return False
+        self._bytes += cost
+        self._frames.put_nowait(frame)
+        return True
+
+    async def take(self) -> PostFrame:
+        frame = await self._frames.get()
+        self._bytes -= _cost(frame)
+        return frame
 
 
 class Postroom:
@@ -44,10 +76,10 @@ class Postroom:
         receiver: Receiver,
         executor: Executor,
         store: ChainStore,
-        spawn: Callable[[ReplicaId], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
         log: BoundLogger,
     ) -> None:
-        """`spawn` starts `worker` for a peer as a task of the node."""
+        """`spawn` runs a coroutine as a task of the node."""
         self._member = member
         self._courier = courier
         self._receiver = receiver
@@ -55,36 +87,41 @@ class Postroom:
         self._store = store
         self._spawn = spawn
         self._log = log
-        self._queues: dict[ReplicaId, asyncio.Queue[PostFrame]] = {}
-        self._wake = asyncio.Event()
+        self._boxes: dict[tuple[ReplicaId, bool], _Box] = {}
+        self._due = asyncio.Event()
+        self._awaited = asyncio.Event()
 
     async def take(self, peer: ReplicaId, frame: Frame) -> None:
+        """A frame from the links."""
+        self.post(peer, frame)
+
+    def post(self, peer: ReplicaId, frame: Frame) -> bool:
         """Queue a frame for the peer's worker; one too many is dropped, for the sender sends it again."""
         assert isinstance(frame, PostFrame)
-        queue = self._queues.get(peer)
-        if queue is None:
-            queue = self._queues[peer] = asyncio.Queue(QUEUED_FRAMES)
-            self._spawn(peer)
-        if queue.full():
+        name = (peer, isinstance(frame, _TO_COURIER))
+        box = self._boxes.get(name)
+        if box is None:
+            box = self._boxes[name] = _Box()
+            self._spawn(self._work(peer, box))
+        if not box.put(frame):
             self._log.warning("post dropped", peer=peer, kind=type(frame).__name__)
-            return
-        queue.put_nowait(frame)
+            return False
+        return True
 
-    async def worker(self, peer: ReplicaId) -> None:
+    async def _work(self, peer: ReplicaId, box: _Box) -> None:
         """Until cancelled."""
-        queue = self._queues[peer]
         while True:
-            frame = await queue.get()
+            frame = await box.take()
             if isinstance(frame, PartDelivery):
-                await self._receiver.delivered(peer, frame, now().monotonic_ms)
+                await self._receiver.delivered(peer, frame)
             elif isinstance(frame, PartAck):
                 await self._courier.acknowledged(peer, frame)
             elif isinstance(frame, ObjectRequest):
                 await self._courier.serve(peer, frame)
             elif isinstance(frame, ObjectChunk):
-                await self._receiver.chunk(peer, frame, now().monotonic_ms)
+                await self._receiver.chunk(peer, frame)
             else:
-                await self._receiver.missing(peer, frame, now().monotonic_ms)
+                await self._receiver.missing(peer, frame)
 
     def released(self, request_id: bytes) -> None:
         """A release was certified: is it this member's to serve or to receive?"""
@@ -92,12 +129,13 @@ class Postroom:
         record = view.release(self._executor.state, request_id)
         assert request is not None and record is not None
         self._note(record, request.member)
-        self._wake.set()
+        self._due.set()
+        self._awaited.set()
 
     def recover(self) -> None:
         """After a start: whatever the state says is still to be done."""
         for _, value in self._store.state_items(_RELEASE_KEYS):
-            record = decode(value, ReleaseRecord, limit_bytes=_MAX_RECORD_BYTES)
+            record = decode(value, ReleaseRecord, limit_bytes=RECORD_BYTES)
             request = view.request(self._executor.state, record.request_id)
             assert request is not None, "a decision has its request"
             self._note(record, request.member)
@@ -112,13 +150,17 @@ class Postroom:
 
     async def run(self) -> None:
         """Look for what is due. Until cancelled."""
+        async with asyncio.TaskGroup() as sides:
+            sides.create_task(self._look(self._courier.work, self._due))
+            sides.create_task(self._look(self._receiver.work, self._awaited))
+
+    async def _look(self, work: Callable[[], Awaitable[None]], wake: asyncio.Event) -> None:
         while True:
-            await self._courier.work(now().monotonic_ms)
-            await self._receiver.work(now().monotonic_ms)
+            # Before the work: what comes during it is looked at again.
+            wake.clear()
+            await work()
             try:
                 async with asyncio.timeout(LOOK_EVERY_MS / 1000):
-                    await self._wake.wait()
+                    await wake.wait()
             except TimeoutError:
                 continue
-            finally:
-                self._wake.clear()

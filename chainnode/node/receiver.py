@@ -1,10 +1,12 @@
 """The requester's side of a release: takes the parts in, fetches the ciphertexts, decrypts.
 
 What is awaited follows from the state: authorised releases to this member. A part or an object counts
-only if the release of record authorises it and it comes from the member that provides it.
+only if the release of record authorises it and it comes from the member that provides it. What is still
+to be fetched or filed follows from the state and from what is here, so that a restart goes on with it.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from structlog.stdlib import BoundLogger
@@ -12,40 +14,67 @@ from structlog.stdlib import BoundLogger
 from chainnode.ledger import view
 from chainnode.ledger.forms import SHARE_REQUESTER
 from chainnode.ledger.payloads import ShareReceipt
-from chainnode.net.wire import ObjectChunk, ObjectMissing, ObjectRequest, Part, PartAck, PartDelivery
+from chainnode.net.wire import (
+    Frame,
+    ObjectChunk,
+    ObjectMissing,
+    ObjectRequest,
+    Part,
+    PartAck,
+    PartDelivery,
+)
 from chainnode.node.api import Refused, ReleasedObject
-from chainnode.node.courier import Send, SubmitOwn, delivery_digest
+from chainnode.node.clock import now
+from chainnode.node.courier import delivery_digest
 from chainnode.node.executor import Executor
+from chainnode.node.filing import Filing
 from chainnode.node.releases import Release, Released, Releases
 from chainnode.node.stash import Stash
 from chainnode.pool.container import MAX_CIPHERTEXT_BYTES, check_ciphertext, open_object
 from chainnode.pool.errors import ObjectError
 from chainnode.pool.objectstore import ObjectStore
 from chainnode.vault.errors import SealingError
-from chainnode.vault.keys import KemKey
+from chainnode.vault.keys import SEED_BYTES, KemKey
 from chainnode.vault.parts import ROLE_PATIENT, ROLE_PROVIDER, open_part
+from consensus.types import Now
+from genesis.errors import OperatorError
 
 FETCH_TIMEOUT_MS = 10_000
 ASK_AGAIN_MS = 10_000
 """An object that its provider does not serve, or not as anchored, must not hold up those behind it."""
-MAX_PARTS_PER_DELIVERY = 4_096
+CERTIFICATE_MS = 2_000
+"""The provider may have the certificate of the release a moment before this node."""
+
+Offer = Callable[[int, Frame], bool]
+"""Send on the bulk channel if there is room."""
+Reached = Callable[[int, int], Awaitable[bool]]
+"""(height, timeout_ms): whether it was certified here in time."""
 
 
 @dataclass(slots=True)
 class _Incoming:
-    """Frames of one delivery, until the last has come."""
+    """Frames of one delivery, until the last has come. A provider sends one at a time."""
 
-    parts: list[Part] = field(default_factory=list)
-    names: list[tuple[bytes, bytes]] = field(default_factory=list)
+    request_id: bytes
+    parts: dict[tuple[bytes, str], Part] = field(default_factory=dict)
+    names: dict[bytes, bytes] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Fetch:
     request_id: bytes
-    object_id: bytes
+    one: Released
     at_ms: int
-    chunks: list[bytes] = field(default_factory=list)
-    size_bytes: int = 0
+    chunks: int = 0
+    data: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(slots=True)
+class _Awaited:
+    """What is still to be done for a release: ciphertexts to be fetched, receipts to be filed."""
+
+    objects: dict[bytes, Released]
+    receipts: list[ShareReceipt]
 
 
 class Receiver:
@@ -58,9 +87,11 @@ class Receiver:
         executor: Executor,
         stash: Stash,
         objects: ObjectStore,
-        send: Send,
-        submit_own: SubmitOwn,
+        filing: Filing,
+        offer: Offer,
+        reached: Reached,
         log: BoundLogger,
+        clock: Callable[[], Now] = now,
     ) -> None:
         self._member = member
         self._chain_id = chain_id
@@ -68,128 +99,170 @@ class Receiver:
         self._executor = executor
         self._stash = stash
         self._objects = objects
-        self._send = send
-        self._submit_own = submit_own
+        self._filing = filing
+        self._offer = offer
+        self._reached = reached
         self._log = log
-        self._incoming: dict[tuple[int, bytes], _Incoming] = {}
+        self._clock = clock
+        self._incoming: dict[int, _Incoming] = {}
         self._fetching: dict[int, _Fetch] = {}
         self._put_off: dict[bytes, int] = {}
-        self.awaited: dict[bytes, None] = {}
+        self._working = asyncio.Lock()
+        self.awaited: dict[bytes, _Awaited | None] = {}
 
     def note(self, request_id: bytes) -> None:
-        """A certified release to this member: its ciphertexts are to be fetched."""
+        """A release to this member, or parts for it: look what is to be done. None: not looked at yet."""
         self.awaited[request_id] = None
 
-    async def delivered(self, peer: int, frame: PartDelivery, now_ms: int) -> None:
-        """Take in parts; once the last frame is here keep them, acknowledge, and file the receipt."""
+    async def delivered(self, peer: int, frame: PartDelivery) -> None:
+        """Take in parts; once the last frame is here keep them, acknowledge, and go on with the objects."""
+        if not await self._reached(frame.release_height, CERTIFICATE_MS):
+            self._log.warning("parts of a release that is not here", peer=peer, height=frame.release_height)
+            return
         release = self._releases.of_record(frame.request_id)
-        if release is None or release.request.member != self._member:
+        expected = {one.object_id for one in release.of(peer)} if release else set()
+        if release is None or release.request.member != self._member or not expected:
             self._log.warning("parts without a release", peer=peer, request=frame.request_id.hex())
             return
-        expected = {one.object_id for one in release.of(peer)}
-        incoming = self._incoming.setdefault((peer, frame.request_id), _Incoming())
-        incoming.parts += [part for part in frame.parts if part.object_id in expected]
-        incoming.names += [
-            (one.object_id, one.pseudonym) for one in frame.pseudonyms if one.object_id in expected
-        ]
-        if len(incoming.parts) > MAX_PARTS_PER_DELIVERY:
-            del self._incoming[(peer, frame.request_id)]
-            self._log.warning("too many parts", peer=peer, request=frame.request_id.hex())
-            return
+        incoming = self._incoming.get(peer)
+        if incoming is None or incoming.request_id != frame.request_id:
+            incoming = self._incoming[peer] = _Incoming(frame.request_id)
+        for part in frame.parts:
+            if part.object_id in expected:
+                incoming.parts[part.object_id, part.role] = part
+        for name in frame.pseudonyms:
+            if name.object_id in expected:
+                incoming.names[name.object_id] = name.pseudonym
         if not frame.last:
             return
-        del self._incoming[(peer, frame.request_id)]
-        parts = [(part.object_id, part.role, part.sealed) for part in incoming.parts]
-        self._stash.deliver(frame.request_id, parts, incoming.names)
-        digest = delivery_digest(incoming.parts)
-        await self._send(peer, PartAck(frame.request_id, digest))
+        del self._incoming[peer]
+        parts = list(incoming.parts.values())
+        self._stash.deliver(
+            frame.request_id,
+            [(part.object_id, part.role, part.sealed) for part in parts],
+            list(incoming.names.items()),
+        )
+        self._offer(peer, PartAck(frame.request_id, delivery_digest(parts)))
         self._log.info("parts received", request=frame.request_id.hex(), peer=peer, parts=len(parts))
         self.note(frame.request_id)
-        await self.work(now_ms)
-        if len(parts) == 2 * len(expected) and not self._filed(release, peer):
-            height = release.record.height
-            await self._submit_own(
-                ShareReceipt(frame.request_id, height, self._member, SHARE_REQUESTER, peer, digest)
-            )
+        await self.work()
 
-    def _filed(self, release: Release, peer: int) -> bool:
-        height = release.record.height
-        share = view.share(
-            self._executor.state, release.request_id, height, SHARE_REQUESTER, self._member, peer
-        )
-        return share is not None
+    async def work(self) -> None:
+        """Ask each provider for the next ciphertext that is missing, one at a time; file what is due."""
+        async with self._working:
+            current = self._clock().monotonic_ms
+            for peer, fetch in list(self._fetching.items()):
+                if current - fetch.at_ms > FETCH_TIMEOUT_MS:
+                    self._put_aside(peer, fetch)
+            self._put_off = {name: until for name, until in self._put_off.items() if until > current}
+            for request_id in list(self.awaited):
+                await self._work_on(request_id)
 
-    async def work(self, now_ms: int) -> None:
-        """Ask each provider for the next ciphertext that is missing, one at a time."""
-        for peer, fetch in list(self._fetching.items()):
-            if now_ms - fetch.at_ms > FETCH_TIMEOUT_MS:
-                self._put_aside(peer, fetch, now_ms)
-        self._put_off = {name: until for name, until in self._put_off.items() if until > now_ms}
-        for request_id in list(self.awaited):
-            # Workers of several peers come here at once. Taken out before the look: what is noted during
-            # it, for parts that came meanwhile, stays noted.
-            self.awaited.pop(request_id, None)
-            release = self._releases.of_record(request_id)
-            missing = [] if release is None else await self._missing(release)
-            if missing:
-                self.awaited[request_id] = None
-            for one in missing:
-                peer = one.batch.member
-                if peer in self._fetching or peer == self._member or one.object_id in self._put_off:
+    async def _work_on(self, request_id: bytes) -> None:
+        awaited = self.awaited[request_id]
+        if awaited is None:
+            # Taken out before the look: what is noted during it, for parts that came, is looked at again.
+            del self.awaited[request_id]
+            awaited = await self._look(request_id)
+            self.awaited.setdefault(request_id, awaited)
+        awaited.receipts = [receipt for receipt in awaited.receipts if self._to_file(receipt)]
+        for receipt in awaited.receipts:
+            self._filing.file(receipt)
+        for one in awaited.objects.values():
+            peer = one.batch.member
+            if peer not in self._fetching and one.object_id not in self._put_off:
+                self._fetching[peer] = _Fetch(request_id, one, self._clock().monotonic_ms)
+                self._offer(peer, ObjectRequest(request_id, one.object_id))
+        if not awaited.objects and not awaited.receipts and self.awaited.get(request_id) is awaited:
+            del self.awaited[request_id]
+
+    async def _look(self, request_id: bytes) -> _Awaited:
+        """Authorised objects of others whose parts are here and whose ciphertext is not; and a receipt for
+        each provider that has sent everything."""
+        release, found = self._releases.of_record(request_id), _Awaited({}, [])
+        if release is None or release.request.member != self._member:
+            return found
+        for peer in {one.batch.member: None for one in release.objects}:
+            own, complete = release.of(peer), True
+            parts: list[Part] = []
+            for one in own:
+                halves = self._halves(request_id, one.object_id)
+                if halves is None:
+                    complete = False
                     continue
-                self._fetching[peer] = _Fetch(request_id, one.object_id, now_ms)
-                await self._send(peer, ObjectRequest(request_id, one.object_id))
+                parts.append(Part(one.object_id, "provider", halves[0]))
+                parts.append(Part(one.object_id, "patient", halves[1]))
+                if peer != self._member and not await self._is_here(one.object_id):
+                    found.objects[one.object_id] = one
+            if complete:
+                height, digest = release.record.height, delivery_digest(parts)
+                receipt = ShareReceipt(request_id, height, self._member, SHARE_REQUESTER, peer, digest)
+                found.receipts.append(receipt)
+        return found
 
-    def _put_aside(self, peer: int, fetch: _Fetch, now_ms: int) -> None:
+    def _to_file(self, receipt: ShareReceipt) -> bool:
+        """Whether the receipt is about the latest authorised release and does not stand yet."""
+        state, request_id, height = self._executor.state, receipt.request_id, receipt.release_height
+        record = view.release(state, request_id)
+        if record is None or record.last_authorised_height != height:
+            return False
+        return view.share(state, request_id, height, receipt.role, self._member, receipt.peer) is None
+
+    async def _is_here(self, object_id: bytes) -> bool:
+        try:
+            return await self._objects.exists_async(object_id)
+        except OperatorError as error:
+            self._log.error("the pool does not answer", object=object_id.hex(), reason=str(error))
+            return False
+
+    def _put_aside(self, peer: int, fetch: _Fetch) -> None:
         """Its turn is over, whether it came (it is being stored) or not: now the others of this provider."""
         del self._fetching[peer]
-        self._put_off[fetch.object_id] = now_ms + ASK_AGAIN_MS
+        self._put_off[fetch.one.object_id] = self._clock().monotonic_ms + ASK_AGAIN_MS
 
-    async def _missing(self, release: Release) -> list[Released]:
-        """Authorised objects whose parts are here and whose ciphertext is not."""
-        return [
-            one
-            for one in release.objects
-            if self._stash.delivered(release.request_id, one.object_id, ROLE_PROVIDER)
-            and not await self._objects.exists_async(one.object_id)
-        ]
-
-    async def chunk(self, peer: int, frame: ObjectChunk, now_ms: int) -> None:
+    async def chunk(self, peer: int, frame: ObjectChunk) -> None:
         """A piece of the object that was asked for; the last one makes it whole, checked, and stored."""
         fetch = self._fetching.get(peer)
-        if fetch is None or fetch.object_id != frame.object_id or frame.index != len(fetch.chunks):
+        if fetch is None or fetch.one.object_id != frame.object_id or frame.index != fetch.chunks:
             return
-        fetch.chunks.append(frame.data)
-        fetch.size_bytes += len(frame.data)
-        fetch.at_ms = now_ms
-        if fetch.size_bytes > MAX_CIPHERTEXT_BYTES:
-            self._put_aside(peer, fetch, now_ms)
-            self._log.warning("an object longer than the pool takes", peer=peer, object=frame.object_id.hex())
+        fetch.chunks += 1
+        fetch.data += frame.data
+        fetch.at_ms = self._clock().monotonic_ms
+        if len(fetch.data) > min(fetch.one.pointer.length_bytes, MAX_CIPHERTEXT_BYTES):
+            self._put_aside(peer, fetch)
+            self._log.warning("an object longer than anchored", peer=peer, object=frame.object_id.hex())
+            await self.work()
         elif frame.index + 1 == frame.total:
-            self._put_aside(peer, fetch, now_ms)
-            await self._store(peer, frame.object_id, b"".join(fetch.chunks))
-            await self.work(now_ms)
+            self._put_aside(peer, fetch)
+            await self._store(peer, fetch)
+            await self.work()
 
-    async def _store(self, peer: int, object_id: bytes, data: bytes) -> None:
-        anchored = self._releases.pointer(object_id)
-        assert anchored is not None, "only anchored objects are asked for"
-        pointer = anchored[0]
-        try:
+    async def _store(self, peer: int, fetch: _Fetch) -> None:
+        pointer, data = fetch.one.pointer, bytes(fetch.data)
+
+        def check_and_put() -> None:
             check_ciphertext(data, root=pointer.root, length_bytes=pointer.length_bytes)
-            await self._objects.put_async(object_id, data)
-        except ObjectError as error:
-            self._log.error(
-                "an object that is not as anchored", peer=peer, object=object_id.hex(), rule=error.rule
-            )
+            self._objects.put(pointer.object_id, data)
 
-    async def missing(self, peer: int, frame: ObjectMissing, now_ms: int) -> None:
+        try:
+            await asyncio.to_thread(check_and_put)
+        except (ObjectError, OperatorError) as error:
+            self._log.error(
+                "an object was not taken", peer=peer, object=pointer.object_id.hex(), reason=str(error)
+            )
+            return
+        for awaited in self.awaited.values():
+            if awaited is not None:
+                awaited.objects.pop(pointer.object_id, None)
+
+    async def missing(self, peer: int, frame: ObjectMissing) -> None:
         """The provider does not serve it now: go on with the others, ask again later."""
         fetch = self._fetching.get(peer)
-        if fetch is None or fetch.object_id != frame.object_id:
+        if fetch is None or fetch.one.object_id != frame.object_id:
             return
-        self._put_aside(peer, fetch, now_ms)
+        self._put_aside(peer, fetch)
         self._log.warning("the provider does not serve an object", peer=peer, object=frame.object_id.hex())
-        await self.work(now_ms)
+        await self.work()
 
     async def progress(self, request_id: bytes) -> dict[str, int]:
         """Counts for a release: objects authorised, with both parts, with ciphertext. Raises Refused."""
@@ -202,7 +275,10 @@ class Receiver:
 
     async def fetch(self, request_id: bytes, project_seed: bytes) -> AsyncIterator[ReleasedObject]:
         """Decrypt what was released, object by object; what cannot be opened comes with its rule."""
-        release, project = self._require(request_id), KemKey(project_seed)
+        release = self._require(request_id)
+        if len(project_seed) != SEED_BYTES:
+            raise Refused("malformed", f"a project's private key has {SEED_BYTES} bytes")
+        project = KemKey(project_seed)
         for one in release.objects:
             rule, plaintext = "", b""
             try:
@@ -223,7 +299,9 @@ class Receiver:
             for role, sealed in zip((ROLE_PROVIDER, ROLE_PATIENT), halves, strict=True)
         ]
         ciphertext = await self._objects.get_async(one.object_id)
-        return open_object(ciphertext, one.pointer, self._chain_id, opened[0], opened[1])
+        return await asyncio.to_thread(
+            open_object, ciphertext, one.pointer, self._chain_id, opened[0], opened[1]
+        )
 
     def _halves(self, request_id: bytes, object_id: bytes) -> tuple[bytes, bytes] | None:
         provider = self._stash.delivered(request_id, object_id, ROLE_PROVIDER)

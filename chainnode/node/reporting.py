@@ -1,5 +1,6 @@
 """What `status` shows: this node's place in the chain, its links, what it costs."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from chainnode.node.sync import Sync
 from consensus.replica import Replica
 from genesis.document import Genesis
 
+MEASURE_EVERY_MS = 10_000
+MEASURE_SHARE = 50
+"""Walking through a large pool takes long: it is done for at most one part in so many of the time."""
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -58,6 +62,7 @@ class Reporting:
         self._admissions = admissions
         self.first_commit_ms = 0
         self._transactions = 0
+        self._disk_bytes = 0
 
     def executed(self, outcome: Execution) -> None:
         self._transactions += len(outcome.results)
@@ -66,6 +71,14 @@ class Reporting:
         """A block was certified; the first one's time since the process started is kept."""
         if not self.first_commit_ms:
             self.first_commit_ms = now().monotonic_ms - self._started_ms
+
+    async def run(self) -> None:
+        """Measure the disk now and then. Until cancelled."""
+        while True:
+            started_ms = now().monotonic_ms
+            self._disk_bytes = await asyncio.to_thread(folder_bytes, self._home)
+            took_ms = now().monotonic_ms - started_ms
+            await asyncio.sleep(max(MEASURE_EVERY_MS, MEASURE_SHARE * took_ms) / 1000)
 
     def report(self) -> StatusReport:
         replica, tip = self._replica.status(), self._executor.tip
@@ -84,7 +97,7 @@ class Reporting:
             uptime_ms=now().monotonic_ms - self._started_ms,
             first_commit_ms=self.first_commit_ms,
             rss_bytes=resident_bytes(),
-            disk_bytes=folder_bytes(self._home),
+            disk_bytes=self._disk_bytes,
             transactions=self._transactions,
             commit_latency_ms=self._admissions.latencies.summary(),
             links=tuple(self._links()),

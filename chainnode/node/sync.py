@@ -1,14 +1,15 @@
 """Catch-up over the links: asks for certified blocks, proves them, fetches their batches, installs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from structlog.stdlib import BoundLogger
 
 from chainnode.net.wire import Blocks, BlocksRequest, Frame, Status
-from chainnode.node.catchup import CatchUp
+from chainnode.node.catchup import ASK_BLOCKS, CatchUp
 from chainnode.node.certified import CertifiedBlock, Verify, decode_blocks, encode_blocks
 from chainnode.node.clock import now
+from chainnode.node.complaints import Complaints
 from chainnode.node.driver import Driver, Synced
 from chainnode.node.executor import Executor
 from chainnode.store.chain import ChainStore
@@ -37,7 +38,7 @@ class Sync:
         executor: Executor,
         driver: Driver,
         verify: Verify,
-        send: Callable[[ReplicaId, Frame], Awaitable[bool]],
+        offer: Callable[[ReplicaId, Frame], bool],
         want: WantBatches,
         log: BoundLogger,
     ) -> None:
@@ -48,10 +49,12 @@ class Sync:
         self._executor = executor
         self._driver = driver
         self._verify = verify
-        self._send = send
+        self._offer = offer
         self._want = want
         self._log = log
+        self._complaints = Complaints(log)
         self._catchup = CatchUp()
+        self._requests: dict[ReplicaId, BlocksRequest] = {}
         self._wake = asyncio.Event()
         self._moved_at_ms = now().monotonic_ms
         self._last_height = self.height
@@ -75,18 +78,27 @@ class Sync:
         self.wake()
 
     async def on_request(self, peer: ReplicaId, frame: BlocksRequest) -> None:
-        """Serve certified blocks, as many as fit half a frame."""
+        """Answered by `run`, one of each peer at a time: a short question costs a long answer."""
+        self._requests[peer] = frame
+        self.wake()
+
+    def _serve(self, peer: ReplicaId, frame: BlocksRequest) -> None:
+        """Certified blocks, as many as fit half a frame. A peer that does not read them asks again."""
         first = max(1, frame.from_height)
         heights = range(first, min(frame.from_height + frame.count, self.height + 1))
         found = encode_blocks(self._store.block, heights, self._parameters.frame_bytes // 2)
-        await self._send(peer, Blocks(found, self.height))
+        self._offer(peer, Blocks(found, self.height))
 
     async def on_blocks(self, peer: ReplicaId, frame: Blocks) -> None:
-        window = self._parameters.window
-        blocks, rule = decode_blocks(frame.blocks, self._chain_id, self._sets, self._verify, window)
-        if rule:
-            self._log.warning("a peer sent an unproven block", peer=peer, rule=rule)
         self._catchup.heard(peer, frame.tip_height)
+        if not self._catchup.expects(peer):
+            return  # nobody has signatures checked here at will
+        window = self._parameters.window
+        blocks, rule = decode_blocks(
+            frame.blocks[:ASK_BLOCKS], self._chain_id, self._sets, self._verify, window
+        )
+        if rule:
+            self._complaints.warn(peer, "a peer sent an unproven block", rule=rule)
         self._catchup.answered(peer, blocks, now().monotonic_ms)
         self.wake()
 
@@ -104,6 +116,9 @@ class Sync:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
+            requests, self._requests = self._requests, {}
+            for peer, request in requests.items():
+                self._serve(peer, request)
             await self._work()
             try:
                 async with asyncio.timeout(LOOK_EVERY_MS / 1000):
@@ -130,7 +145,7 @@ class Sync:
             ask = self._catchup.ask(self.height, current)
             if ask is not None:
                 self._log.info("catching up", peer=ask.peer, from_height=ask.from_height)
-                await self._send(ask.peer, BlocksRequest(ask.from_height, ask.count))
+                self._offer(ask.peer, BlocksRequest(ask.from_height, ask.count))
 
     def _missing(self, blocks: Sequence[CertifiedBlock]) -> list[BatchRef]:
         refs = [ref for block in blocks for ref in block.refs]

@@ -1,0 +1,59 @@
+"""This node's receipts on their way to the chain, apart from the work that they tell of.
+
+A certificate may take long, and the peers' frames must not wait for it. Nothing is kept on disk: who
+files looks at the state whether the receipt stands, and files again where it does not.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from structlog.stdlib import BoundLogger
+
+from chainnode.ledger.payloads import Payload, ShareReceipt
+from chainnode.node.clock import now
+from consensus.types import Now
+
+WORKERS = 4
+AGAIN_MS = 5_000
+"""A receipt that did not come to stand is not tried again before."""
+
+SubmitOwn = Callable[[Payload], Awaitable[str]]
+"""Sign with the validator key and submit; the result's code once certified, "pending" in time, or "busy"."""
+
+
+class Filing:
+    def __init__(self, submit_own: SubmitOwn, log: BoundLogger, clock: Callable[[], Now] = now) -> None:
+        self._submit_own = submit_own
+        self._log = log
+        self._clock = clock
+        self._waiting: asyncio.Queue[ShareReceipt] = asyncio.Queue()
+        self._not_before_ms: dict[ShareReceipt, int | None] = {}
+
+    def file(self, receipt: ShareReceipt) -> None:
+        """See to it that it gets on chain. One that is under way, or was tried lately, is not taken again."""
+        current = self._clock().monotonic_ms
+        self._not_before_ms = {
+            one: until for one, until in self._not_before_ms.items() if until is None or until > current
+        }
+        if receipt not in self._not_before_ms:
+            self._not_before_ms[receipt] = None
+            self._waiting.put_nowait(receipt)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(WORKERS):
+                workers.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            receipt = await self._waiting.get()
+            code = await self._submit_own(receipt)
+            self._not_before_ms[receipt] = self._clock().monotonic_ms + AGAIN_MS
+            self._log.info(
+                "receipt filed",
+                request=receipt.request_id.hex(),
+                role=receipt.role,
+                peer=receipt.peer,
+                code=code,
+            )
