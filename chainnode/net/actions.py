@@ -72,8 +72,7 @@ class Dropped:
 class Actions:
     """To be carried out in this order. `hold` first: nothing is announced that a crash could lose.
 
-    `relayed`: digests asked for by `relay` that the primary has or, once `serve` is carried out, gets:
-    their censorship timers may start. `expired`: ids of own submissions that will not be ordered any more.
+    `expired`: ids of own submissions that will not be ordered any more.
     `forget`: batches that no block can name any more; their bodies may be deleted.
     `wake_at_ms`: call `tick` then at the latest (monotonic clock).
     """
@@ -83,7 +82,6 @@ class Actions:
     serve: tuple[Serve, ...] = ()
     offer: tuple[Offer, ...] = ()
     request: tuple[Request, ...] = ()
-    relayed: tuple[Digest, ...] = ()
     refused: tuple[Refused, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     expired: tuple[Digest, ...] = ()

@@ -157,21 +157,17 @@ class Dissemination:
         return self._pump(now)
 
     def relay(self, digests: Sequence[Digest], primary: ReplicaId, now: Now) -> Actions:
-        """Send the primary what it may lack. A batch it is known to have counts as relayed at once;
-        one that is not here, or while the primary is not linked, does not."""
+        """Send the primary what it may lack, before it is suspected of censorship. What it sent itself,
+        or was given over the link that is up, is not sent again."""
         serve: list[Serve] = []
-        relayed: list[Digest] = []
         for digest in digests:
             held = self._held.get(digest)
-            if held is None:
+            if held is None or primary == self._member or primary not in self._linked:
                 continue
-            if primary != self._member and primary not in held.has and primary not in held.given:
-                if primary not in self._linked:
-                    continue
+            if primary not in held.has and primary not in held.given:
                 held.given.add(primary)
                 serve.append(Serve(primary, digest))
-            relayed.append(digest)
-        return self._done(now, serve=tuple(serve), relayed=tuple(relayed))
+        return self._done(now, serve=tuple(serve))
 
     def link_up(self, peer: ReplicaId, now: Now) -> Actions:
         """The peer may have lost what was sent before: offer it all own batches."""

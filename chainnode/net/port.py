@@ -127,12 +127,14 @@ class LinkLimits:
     def for_frames(frame_bytes: int) -> "LinkLimits":
         """The defaults, with queues that suit frames of up to `frame_bytes`."""
         least = 2 * (frame_bytes + FRAME_COST_BYTES)
-        usual = LinkLimits()
         return replace(
-            usual,
-            votes_queue_bytes=max(usual.votes_queue_bytes, least),
-            bulk_queue_bytes=max(usual.bulk_queue_bytes, 2 * least),
+            USUAL_LIMITS,
+            votes_queue_bytes=max(USUAL_LIMITS.votes_queue_bytes, least),
+            bulk_queue_bytes=max(USUAL_LIMITS.bulk_queue_bytes, 2 * least),
         )
+
+
+USUAL_LIMITS = LinkLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ class TransportConfig:
     """What a transport needs to know. `seed`: 32 bytes of this member's Ed25519 transport key.
 
     `peers`: every other member; nobody else gets in. `listen`: host and port, 0 for any free one.
+    Limits that are left out suit `frame_bytes`.
     """
 
     member: PeerId
@@ -148,9 +151,11 @@ class TransportConfig:
     listen: tuple[str, int]
     peers: Mapping[PeerId, Peer]
     frame_bytes: int
-    limits: LinkLimits = LinkLimits()
+    limits: LinkLimits = USUAL_LIMITS
 
     def __post_init__(self) -> None:
+        if self.limits is USUAL_LIMITS:
+            object.__setattr__(self, "limits", LinkLimits.for_frames(self.frame_bytes))
         least = 2 * (self.frame_bytes + FRAME_COST_BYTES)
         assert self.member not in self.peers
         assert self.limits.votes_queue_bytes >= least and self.limits.bulk_queue_bytes >= least

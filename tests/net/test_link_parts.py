@@ -18,7 +18,16 @@ from chainnode.net.framing import (
 )
 from chainnode.net.link import LinkShare
 from chainnode.net.mailbox import Mailbox
-from chainnode.net.port import Channel, CloseReason, Inbound, LinkEvent, LinkLimits, Peer, TransportConfig
+from chainnode.net.port import (
+    FRAME_COST_BYTES,
+    Channel,
+    CloseReason,
+    Inbound,
+    LinkEvent,
+    LinkLimits,
+    Peer,
+    TransportConfig,
+)
 from chainnode.net.reception import VOTES_IN_A_ROW, Reception
 
 ITEMS = st.one_of(
@@ -172,8 +181,9 @@ def test_frames_of_a_link_that_is_down_stay_until_the_next_comes_up() -> None:
 
 @pytest.mark.parametrize("frame_bytes", [65_536, 1_048_576, 8_388_608])
 def test_the_default_limits_suit_every_frame_size_genesis_allows(frame_bytes: int) -> None:
-    limits = LinkLimits.for_frames(frame_bytes)
-    TransportConfig(0, bytes(32), bytes(32), ("host", 0), {}, frame_bytes, limits)
+    made = TransportConfig(0, bytes(32), bytes(32), ("host", 0), {}, frame_bytes)
+    for channel in Channel:
+        assert made.limits.queue_bytes(channel) >= 2 * (frame_bytes + FRAME_COST_BYTES)
 
 
 def test_the_seed_is_not_in_the_printed_configuration() -> None:
