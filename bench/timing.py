@@ -52,7 +52,7 @@ class Effort:
     """How long to measure: `case_ns` for each case of a group, preparation included, within the bounds of
     rounds; `sample_ns` is the least length of a sample of cases without preparation."""
 
-    case_ns: int = 700_000_000
+    case_ns: int = 600_000_000
     sample_ns: int = 4_000_000
     min_rounds: int = 7
     max_rounds: int = 31

@@ -1,11 +1,14 @@
 """What counts as moved between two runs, and what is noise."""
 
+from msgspec import structs
+
 from bench.compare import LEAST_CHANGE, compare, print_comparison
 from bench.report import console
+from bench.results import Figure, Results
 from tests.bench.figures import CONFIG, around, figure, results
 
 
-def pair(own: float, base: float, spread_part: float = 0.02) -> list:
+def pair(own: float, base: float, spread_part: float = 0.02) -> list[Figure]:
     """A floor and a figure above it."""
     floor_ns = around(base, 0.0)
     return [figure("floor", floor_ns), figure("own", around(own, spread_part), "floor", floor_ns)]
@@ -45,6 +48,23 @@ def test_a_change_below_what_two_equal_runs_show_is_noise_however_narrow_the_int
     before = results(*pair(100, 100, 0.0001))
     assert compare(before, results(*pair(100 * (1 + LEAST_CHANGE) - 1, 100, 0.0001))).moved == ()
     assert len(compare(before, results(*pair(100 * (1 + LEAST_CHANGE) + 1, 100, 0.0001))).moved) == 1
+
+
+def test_a_figure_that_waits_is_not_judged_where_its_floor_waited_otherwise() -> None:
+    def waiting(own: float, base: float) -> Results:
+        return results(*(structs.replace(one, clock="wall") for one in pair(own, base)))
+
+    found = compare(waiting(300, 100), waiting(600, 400))
+    assert found.unjudged == ("suite: group: own",)
+    assert [one.name for one in found.moved] == ["floor"]
+    assert [one.name for one in compare(waiting(300, 100), waiting(600, 100)).moved] == ["own"]
+
+
+def test_a_figure_with_another_floor_than_before_is_not_judged() -> None:
+    base = around(100, 0.0)
+    old = results(figure("floor", base), figure("own", around(120), "floor", base))
+    new = results(figure("floor", base), figure("own", around(900)))
+    assert compare(old, new).unjudged == ("suite: group: own",)
 
 
 def test_the_largest_change_stands_first() -> None:
