@@ -41,9 +41,11 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`moved` by size of the change; `steady` counts what stayed, `unjudged` names what has another floor,
-    or one that waited otherwise. `gone`, `added`: names in one run only. `config`: what differs in the conditions, as (what,
-    old, new)."""
+    """`moved` by size of the change; `steady` counts what stayed.
+
+    `unjudged` names what has another floor, or one that waited otherwise; `gone` and `added` what is in one
+    run only. `config`: what differs in the conditions, as (what, old, new).
+    """
 
     moved: tuple[Move, ...]
     steady: int
