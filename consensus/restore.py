@@ -167,7 +167,7 @@ def last_votes(parts: Parts, replica: ReplicaId) -> tuple[SignedMessage, ...]:
     for slot in parts.ordering.ascending():
         if slot.prepared is not None:
             held.extend(_votes_in(slot.prepared, parts.setting.chain_id, replica))
-    return (*held, *slot_votes(parts, replica))
+    return tuple(dict.fromkeys([*held, *slot_votes(parts, replica)]))
 
 
 def _votes_in(prepared: PreparedCertificate, chain_id: bytes, replica: ReplicaId) -> Iterator[SignedMessage]:

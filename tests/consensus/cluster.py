@@ -63,6 +63,7 @@ class Node:
         self.evidence: list[Evidence] = []
         self.decided: list[Decided] = []
         self.executes = True
+        self.refuses: set[BatchRef] = set()
 
     # --- life ---
 
@@ -118,7 +119,7 @@ class Node:
     # --- the driver ---
 
     def give_batch(self, ref: BatchRef) -> None:
-        if not self.alive:
+        if not self.alive or ref in self.refuses:
             return
         self.disk.batches[ref] = None
         if ref not in self.cluster.ordered(self):
