@@ -45,7 +45,7 @@ def violations(parameters: Parameters) -> list[str]:
     if parameters.block_bytes < parameters.batch_bytes:
         found.append("block_bytes is smaller than batch_bytes: no block could hold a batch")
     if parameters.frame_bytes < 2 * parameters.batch_bytes:
-        found.append("frame_bytes is smaller than twice batch_bytes: a batch and its rows would not fit a frame")
+        found.append("frame_bytes is smaller than twice batch_bytes: a batch with its rows would not fit")
     if parameters.max_timeout_ms < parameters.base_timeout_ms:
         found.append("max_timeout_ms is smaller than base_timeout_ms")
     return found
