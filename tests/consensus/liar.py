@@ -1,4 +1,4 @@
-"""A Byzantine replica: the real one, but what leaves it is altered, signed anew, and told to each otherwise."""
+"""A Byzantine replica: the real one, but what leaves it is altered and signed anew, otherwise for each."""
 
 import random
 
