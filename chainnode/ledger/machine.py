@@ -44,7 +44,10 @@ from consensus.codec import DecodeError, decode, encode
 from consensus.types import Digest
 
 Included = Callable[[bytes], bool]
-"""Whether a transaction id stands in one of the last `validity_heights` blocks."""
+"""Whether a transaction id stands in one of the last `validity_heights` blocks, other than as replayed."""
+
+REPLAYED = "replayed"
+"""Code of a transaction that was included before."""
 
 _HANDLERS: dict[type[Any], Callable[[Transition[Any]], None]] = {
     AddDepartment: enrolment.add_department,
@@ -135,7 +138,7 @@ def execute(
             continue
         rule = validity_rule(body, context)
         if id_ in here or included(id_):
-            rule = "replayed"
+            rule = REPLAYED
         here[id_] = None
         if not rule and isinstance(body.payload, RequestRelease):
             deferred.append((len(results), id_, body))

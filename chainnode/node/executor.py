@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from chainnode.ledger.founding import Founding, genesis_state
 from chainnode.ledger.header import block_time_ms, genesis_header, next_header
-from chainnode.ledger.machine import Execution, execute
+from chainnode.ledger.machine import REPLAYED, Execution, execute
 from chainnode.ledger.receipt import build_receipt_body
 from chainnode.ledger.records import Event, Result
 from chainnode.ledger.state import State
@@ -85,8 +85,8 @@ class Executor:
         self._certified = store.latest_certificate()
         self._certified_header = self._header(self._certified.height if self._certified else 0)
         self.included = Recent(parameters.validity_heights)
-        for height, id_ in store.recent_transaction_ids(max(0, tip.height - parameters.validity_heights)):
-            self.included.add(height, id_)
+        for height, result in store.recent_results(max(0, tip.height - parameters.validity_heights)):
+            self._remember(height, result)
 
     @property
     def tip(self) -> BlockHeader:
@@ -143,10 +143,16 @@ class Executor:
         )
         self._tip = header
         for result in outcome.results:
-            self.included.add(height, result.transaction_id)
+            self._remember(height, result)
         for watch in self.watchers:
             watch(decided, header, outcome, self.state)
         return header
+
+    def _remember(self, height: int, result: Result) -> None:
+        """What was replayed counts from its earlier inclusion on, and is forgotten with that: else a node
+        that restarted after it would remember it for longer than one that did not, and fork."""
+        if result.code != REPLAYED:
+            self.included.add(height, result.transaction_id)
 
     def _receipts(self, header: BlockHeader, decided: Decided, outcome: Execution) -> dict[bytes, bytes]:
         """A receipt's body for every decision of the block, made while the state is that of its height."""

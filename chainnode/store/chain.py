@@ -233,12 +233,12 @@ class ChainStore:
             return None
         return int.from_bytes(value[:HEIGHT_BYTES], "big"), int.from_bytes(value[HEIGHT_BYTES:], "big")
 
-    def recent_transaction_ids(self, from_height: int) -> Iterator[tuple[int, Digest]]:
-        """(height, id) of all transactions from `from_height` on, in order: for replay protection."""
+    def recent_results(self, from_height: int) -> Iterator[tuple[int, Result]]:
+        """(height, result) of all transactions from `from_height` on, in order: for replay protection."""
         for key, value in self._chain.items(_BODY, start=_height_key(_BODY, from_height)):
             height = int.from_bytes(key[1:], "big")
             for result in self._decode(key, value, StoredBody).results:
-                yield height, result.transaction_id
+                yield height, result
 
     # State
 

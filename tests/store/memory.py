@@ -98,10 +98,10 @@ class MemoryChainStore:
     def find_transaction(self, transaction_id: Digest) -> tuple[int, int] | None:
         return self._transactions.get(transaction_id)
 
-    def recent_transaction_ids(self, from_height: int) -> Iterator[tuple[int, Digest]]:
+    def recent_results(self, from_height: int) -> Iterator[tuple[int, Result]]:
         for block in self._blocks[from_height:]:
             for result in block.results:
-                yield block.header.height, result.transaction_id
+                yield block.header.height, result
 
     def state_get(self, key: bytes) -> bytes | None:
         return self._state.get(key)

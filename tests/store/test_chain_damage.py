@@ -33,7 +33,7 @@ def read_all(path: Path) -> tuple[object, ...]:
         states = [store.state_get(bytes([height])) for height in range(5)]
         batches = [store.get_batch(batch(height)[1].digest) for height in range(1, 6)]
         found = [store.find_transaction(results_of(height)[2].transaction_id) for height in range(1, 6)]
-        return blocks, states, batches, found, list(store.recent_transaction_ids(0))
+        return blocks, states, batches, found, list(store.recent_results(0))
     finally:
         store.close()
 

@@ -73,13 +73,13 @@ def test_a_transaction_that_stands_twice_in_a_block_is_found_at_the_first_place(
     assert store.find_transaction(twice) == (1, 0)
 
 
-def test_recent_transaction_ids_start_at_the_height_asked_for(store):
+def test_recent_results_start_at_the_height_asked_for(store):
     start(store)
     for _ in range(4):
         extend(store)
-    expected = [(height, result.transaction_id) for height in (3, 4) for result in results_of(height)]
-    assert list(store.recent_transaction_ids(3)) == expected
-    assert len(list(store.recent_transaction_ids(0))) == 12
+    expected = [(height, result) for height in (3, 4) for result in results_of(height)]
+    assert list(store.recent_results(3)) == expected
+    assert len(list(store.recent_results(0))) == 12
 
 
 def test_the_latest_certificate_is_that_of_an_executed_block(store):
