@@ -1,5 +1,7 @@
 """What stands in for the house around one part of the node: a log, a clock, the ledger of a scene."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -82,3 +84,20 @@ class SceneExecutor:
 
     def context(self, height: int, time_ms: int) -> BlockContext:
         return BlockContext(self.chain.chain_id, 0, height, time_ms, self.chain.parameters.validity_heights)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop run until it holds."""
+    for _ in range(20_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never came to hold")
+
+
+async def stopped(*running: asyncio.Task[Any]) -> None:
+    """Cancel tasks that run until they are cancelled, and see that this is how they end."""
+    for task in running:
+        task.cancel()
+    for ended in await asyncio.gather(*running, return_exceptions=True):
+        assert isinstance(ended, asyncio.CancelledError), ended
