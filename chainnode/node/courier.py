@@ -51,6 +51,7 @@ _HALVES: tuple[tuple[str, Literal["provider", "patient"]], ...] = (
 )
 """Whose grant brought which part."""
 
+Linked = Callable[[int], bool]
 Send = Callable[[int, Frame], Awaitable[bool]]
 """Send on the bulk channel, waiting for room; False where there is no link."""
 
@@ -97,6 +98,7 @@ class Courier:
         objects: ObjectStore,
         freshness: Freshness,
         filing: Filing,
+        linked: Linked,
         send: Send,
         log: BoundLogger,
         clock: Callable[[], Now] = now,
@@ -110,6 +112,7 @@ class Courier:
         self._objects = objects
         self._freshness = freshness
         self._filing = filing
+        self._linked = linked
         self._send = send
         self._log = log
         self._clock = clock
@@ -139,10 +142,9 @@ class Courier:
                 continue
             elif sent is not None and self._clock().monotonic_ms - sent.at_ms < RESEND_MS:
                 continue
-            if not await self._freshness.ensure():
-                return
-            if self.due.get(request_id) == height:
-                await self._deliver(request_id)
+            if not self._linked(self._requester(request_id)):
+                continue
+            await self._deliver(request_id)
 
     @property
     def _certified_height(self) -> int:
@@ -152,10 +154,13 @@ class Courier:
         self.due.pop(request_id, None)
         self._sent.pop(request_id, None)
 
-    def _shared(self, request_id: bytes, height: int) -> bool:
+    def _requester(self, request_id: bytes) -> int:
         request = view.request(self._executor.state, request_id)
-        assert request is not None
-        role, peer = SHARE_PROVIDER, request.member
+        assert request is not None, "what is due was applied for"
+        return request.member
+
+    def _shared(self, request_id: bytes, height: int) -> bool:
+        role, peer = SHARE_PROVIDER, self._requester(request_id)
         return view.share(self._executor.state, request_id, height, role, self._member, peer) is not None
 
     def _still_standing(self, request_id: bytes) -> Release | None:
@@ -175,28 +180,14 @@ class Courier:
         return release if release.of(self._member) else None
 
     async def _deliver(self, request_id: bytes) -> None:
-        release = self._still_standing(request_id)
-        if release is None:
-            latest = view.release(self._executor.state, request_id)
-            assert latest is not None, "what is due was decided"
-            if latest.height <= self._certified_height:
-                self._done(request_id)
-                self._log.info("release no longer stands, nothing sent", request=request_id.hex())
+        plan = self._plan(request_id)
+        if plan is not None and not self._freshness.is_fresh():
+            # A barrier only where there is something to send, and somebody to take it.
+            plan = self._plan(request_id) if await self._freshness.ensure() else None
+        if plan is None or request_id not in self.due:
             return
-        own = release.of(self._member)
-        bundles = self._bundles(release, own)
-        parts = [part for bundle in bundles for part in bundle.parts]
-        before, complete = self._sent.get(request_id), len(bundles) == len(own)
-        at_ms = self._clock().monotonic_ms
-        current = _Sent(at_ms, release.record.last_authorised_height, delivery_digest(parts), complete)
-        if before is not None and before.digest == current.digest and before.acknowledged and not complete:
-            before.at_ms = at_ms  # a half is still missing here, and the requester has the others
-            return
+        release, bundles, current = plan
         self._sent[request_id] = current
-        if not bundles:
-            current.acknowledged = True  # of nothing: looked at again when the time is over
-            self._log.info("no object has both its parts here", request=request_id.hex(), objects=len(own))
-            return
         sent_ids = {bundle.name.object_id for bundle in bundles}
         for frame in self._frames(release, bundles):
             if not self._all_stand(request_id, sent_ids):
@@ -208,9 +199,35 @@ class Courier:
             "parts sent",
             request=request_id.hex(),
             to=release.request.member,
-            parts=len(parts),
-            of=2 * len(own),
+            objects=len(bundles),
+            of=len(release.of(self._member)),
         )
+
+    def _plan(self, request_id: bytes) -> tuple[Release, list[_Bundle], _Sent] | None:
+        """What is to be sent now, None for nothing. A release of which nothing stands is due no longer."""
+        release = self._still_standing(request_id)
+        if release is None:
+            latest = view.release(self._executor.state, request_id)
+            assert latest is not None, "what is due was decided"
+            if latest.height <= self._certified_height:
+                self._done(request_id)
+                self._log.info("release no longer stands, nothing sent", request=request_id.hex())
+            return None
+        own = release.of(self._member)
+        bundles = self._bundles(release, own)
+        parts = [part for bundle in bundles for part in bundle.parts]
+        before, complete = self._sent.get(request_id), len(bundles) == len(own)
+        at_ms = self._clock().monotonic_ms
+        current = _Sent(at_ms, release.record.last_authorised_height, delivery_digest(parts), complete)
+        if before is not None and before.digest == current.digest and before.acknowledged and not complete:
+            before.at_ms = at_ms  # a half is still missing here, and the requester has the others
+            return None
+        if not bundles:
+            current.acknowledged = True  # of nothing: looked at again when the time is over
+            self._sent[request_id] = current
+            self._log.info("no object has both its parts here", request=request_id.hex(), objects=len(own))
+            return None
+        return release, bundles, current
 
     def _all_stand(self, request_id: bytes, object_ids: set[bytes]) -> bool:
         """Blocks come while a frame waits for room: a revocation stops those behind it."""
@@ -275,13 +292,8 @@ class Courier:
             self._file(ack.request_id, sent)
 
     def _file(self, request_id: bytes, sent: _Sent) -> None:
-        request = view.request(self._executor.state, request_id)
-        assert request is not None
-        self._filing.file(
-            ShareReceipt(
-                request_id, sent.release_height, self._member, SHARE_PROVIDER, request.member, sent.digest
-            )
-        )
+        height, peer = sent.release_height, self._requester(request_id)
+        self._filing.file(ShareReceipt(request_id, height, self._member, SHARE_PROVIDER, peer, sent.digest))
 
     async def serve(self, peer: int, asked: ObjectRequest) -> None:
         """Send a ciphertext in chunks to the member whose release entitles it, or say it is missing."""

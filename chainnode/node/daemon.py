@@ -166,7 +166,7 @@ class _House:
         opened, executor = self._opened, self._opened.executor
         self.releases = Releases(executor.state, executor.row, wall_ms)
         submit_own = self.admissions.submit_own
-        self.filing = Filing(submit_own, self._log)
+        self.filing = Filing(submit_own, lambda: executor.certified_header.height, self._log)
         shared: dict[str, Any] = {
             "member": opened.member.number,
             "releases": self.releases,
@@ -182,6 +182,7 @@ class _House:
             freshness=Freshness(
                 member=opened.member.number, executor=executor, submit_own=submit_own, log=self._log
             ),
+            linked=self._linked,
             send=self._post,
             **shared,
         )
@@ -206,6 +207,9 @@ class _House:
         if peer != self._opened.member.number:
             return await self.network.send(peer, frame)
         return self.postroom.post(peer, frame)
+
+    def _linked(self, peer: int) -> bool:
+        return peer == self._opened.member.number or self.transport.links()[peer].up
 
     def _offer_post(self, peer: int, frame: wire.Frame) -> bool:
         own = peer == self._opened.member.number

@@ -13,7 +13,7 @@ from structlog.stdlib import BoundLogger
 from chainnode.ledger.payloads import Barrier
 from chainnode.node.clock import now
 from chainnode.node.executor import Executor
-from chainnode.node.filing import SubmitOwn
+from chainnode.node.filing import PENDING, SubmitOwn
 from consensus.types import Now, ReplicaId
 
 FRESH_MS = 60_000
@@ -38,6 +38,7 @@ class Freshness:
         self._clock = clock
         self._making = asyncio.Lock()
         self._not_before_ms = 0
+        self._waiting_at: int | None = None
 
     def is_fresh(self) -> bool:
         """Whether the latest certified block is at most FRESH_MS away from this node's wall clock.
@@ -51,12 +52,16 @@ class Freshness:
         if self.is_fresh():
             return True
         async with self._making:
-            if not self.is_fresh() and self._clock().monotonic_ms >= self._not_before_ms:
+            # While the chain stands still an earlier barrier waits to be ordered, and cannot have expired.
+            waiting = self._waiting_at == self._executor.certified_header.height
+            if not self.is_fresh() and not waiting and self._clock().monotonic_ms >= self._not_before_ms:
                 await self._make()
         return self.is_fresh()
 
     async def _make(self) -> None:
+        height = self._executor.certified_header.height
         code = await self._submit_own(Barrier(self._member))
+        self._waiting_at = height if code == PENDING else None
         if not self.is_fresh():
             self._not_before_ms = self._clock().monotonic_ms + AGAIN_MS
             self._log.warning(

@@ -98,6 +98,25 @@ async def test_an_old_certificate_is_renewed_by_one_barrier_before_anything_leav
     assert town.receipts(request) == [("provider", 0, 3), ("requester", 3, 0)]
 
 
+async def test_no_barrier_is_made_where_there_is_nothing_to_send_or_nobody_to_take_it():
+    """Else an absent requester would have its providers make blocks for as long as it is away."""
+    town, _ = one_release(("a1", "ada"))
+    town.provide(("b1", "bob"))
+    request = town.apply("b1", label="p2")
+    town.grant_patient(request, "bob", "b1")
+    town.grant_hospital(request, 0, "b1", parts=False)
+    town.release(request, "p2")
+    town.down = {REQUESTER}
+    height = town.chain.height
+    for _ in range(3):
+        town.clock.pass_ms(FRESH_MS + 1)
+        await town.settle()
+    assert town.chain.height == height
+    town.down = set()
+    await town.settle()
+    assert town.chain.height == height + 3, "a barrier and two receipts"
+
+
 async def test_a_provider_that_is_cut_off_delivers_nothing_until_it_hears_of_the_chain_again():
     """Its newest certificate shows no revocation, for none has reached it."""
     town, request = one_release(("a1", "ada"))

@@ -23,8 +23,8 @@ class Chain:
         self.code = code
         self.submitted: list[Payload] = []
         self.open = asyncio.Event()
-        self.clock = Clock()
-        self.filing = Filing(self.submit_own, Log(), self.clock)
+        self.clock, self.height = Clock(), 5
+        self.filing = Filing(self.submit_own, lambda: self.height, Log(), self.clock)
 
     async def submit_own(self, payload: Payload) -> str:
         self.submitted.append(payload)
@@ -58,7 +58,23 @@ async def test_one_that_waits_for_its_certificate_does_not_hold_up_another():
     running.cancel()
 
 
-@pytest.mark.parametrize("code", ["busy", "pending", "ok"])
+async def test_one_that_is_pending_is_not_filed_again_while_the_chain_stands_still():
+    chain = Chain("pending")
+    chain.open.set()
+    running = asyncio.create_task(chain.filing.run())
+    for _ in range(5):
+        chain.filing.file(receipt("one"))
+        await settle()
+        chain.clock.pass_ms(AGAIN_MS)
+    assert len(chain.submitted) == 1
+    chain.height += 1
+    chain.filing.file(receipt("one"))
+    await settle()
+    assert len(chain.submitted) == 2
+    running.cancel()
+
+
+@pytest.mark.parametrize("code", ["busy", "not-permitted", "ok"])
 async def test_one_that_did_not_come_to_stand_is_taken_again_after_a_while(code: str):
     chain = Chain(code)
     chain.open.set()
@@ -81,7 +97,7 @@ async def test_an_error_of_the_disk_ends_it():
     async def fail(_: Payload) -> str:
         raise DISK_FULL
 
-    chain.filing = Filing(fail, Log(), chain.clock)
+    chain.filing = Filing(fail, lambda: 5, Log(), chain.clock)
     chain.filing.file(receipt("one"))
     with pytest.raises(ExceptionGroup) as caught:
         await chain.filing.run()

@@ -73,6 +73,9 @@ async def test_a_node_that_is_cut_off_is_not_fresh_and_does_not_ask_without_end(
     assert len(house.submitted) == 1
     house.clock.pass_ms(AGAIN_MS)
     assert not await house.freshness.ensure()
+    assert len(house.submitted) == 1, "the first one still waits to be ordered"
+    house.chain.commit()
+    assert not await house.freshness.ensure()
     assert len(house.submitted) == 2
 
 

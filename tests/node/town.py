@@ -113,6 +113,7 @@ class Hospital:
                 log=self.log,
                 clock=town.clock,
             ),
+            linked=lambda peer: peer == self.number or not town.down & {self.number, peer},
             send=self.send,
             **shared,
         )
