@@ -34,7 +34,14 @@ CLI_REFUSED = define("CLI-10", EXIT_REFUSED, "the chain decided: REFUSED")
 CLI_FETCH = define("CLI-11", EXIT_VERIFY, "some objects of the release could not be opened")
 CLI_UNDELIVERED = define("CLI-12", EXIT_TIMEOUT, "parts of the release have not arrived yet")
 
+FOREIGN_CLASS_KEY = "foreign-class-key"
+CLI_RULES = {
+    FOREIGN_CLASS_KEY: "a class key enrolled for the patient is not the wallet's own, so it is not proven",
+}
+"""Rules by which a command itself refuses to sign."""
+
 _NEXT_STEPS = {
+    FOREIGN_CLASS_KEY: "ask the hospital who enrolled it, and have the wallet's own card enrolled: chainnode wallet card",
     "subject-linked": "enrol this very patient: --bundle or --identifier names another one's records",
     "min-height": "chainnode status, then run the command again",
     "unknown-department": "chainnode department add",

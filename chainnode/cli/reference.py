@@ -12,6 +12,7 @@ from typing import Any
 
 from typer.main import get_command
 
+from chainnode.cli.errors import CLI_RULES
 from chainnode.cli.main import ENTRIES, MORE_EXITS, app
 from chainnode.gateway.errors import GATEWAY_RULES
 from chainnode.gateway.roles import CALLS, SUBMITS
@@ -139,6 +140,7 @@ def reference() -> str:
         *_rules("Objects", POOL_RULES),
         *_rules("Answers of a node to its local users", NODE_RULES),
         *_rules("Calls of local users", GATEWAY_RULES),
+        *_rules("What a command refuses to sign", CLI_RULES),
         f"## Configuration: {CONFIG_NAME}",
         "",
         "Relative paths are relative to the file's folder.",

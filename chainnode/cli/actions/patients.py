@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from chainnode.cli.actions.base import OK, find, listed, new_row, require, submit
 from chainnode.cli.actions.cards import EnrolmentCard
-from chainnode.cli.errors import bad_input
+from chainnode.cli.errors import FOREIGN_CLASS_KEY, bad_input
 from chainnode.gateway.client import GatewayClient
 from chainnode.intake.identity import Identifier, identifier_macs
 from chainnode.ledger import keys
@@ -136,6 +136,19 @@ async def attest(client: GatewayClient, registrar: RegistrarKeys, handle: bytes)
 
 
 async def prove(client: GatewayClient, wallet: Wallet, member: int) -> SubmitResult:
-    """The wallet's proof that it holds the enrolled key."""
+    """The wallet's proof that it holds the enrolled key.
+
+    The class keys on chain must be the wallet's own: with others in their place, whoever holds those
+    would open the patient's halves. Raises Refused `foreign-class-key`; nothing is signed then.
+    """
+    info = await client.info()
     key, handle = await wallet_identity(client, wallet, member)
+    record = await enrolment(client, handle)
+    for one in record.class_keys:
+        if wallet.class_key(info.chain_id, member, one.data_class, one.epoch).point != one.point:
+            raise Refused(
+                FOREIGN_CLASS_KEY,
+                f"the key for {one.data_class} on chain is not this wallet's: do not prove this enrolment, "
+                "and ask the hospital who enrolled it",
+            )
     return await submit(client, ProveEnrolment(handle), key)

@@ -48,6 +48,8 @@ RoleOption = Annotated[str, typer.Option("--role", help="Who signs.")]
 KeyOption = Annotated[Path, typer.Option("--key-file", help="The signer's key file.")]
 HeadDepartmentOption = Annotated[str, typer.Option("--department", help="With --role head: its department.")]
 PARTS_MISSING = "parts-missing"
+LISTED = 10
+"""Objects named in an error; all of them stand in the output of --json."""
 SIGNERS: dict[str, Any] = {"steward": StewardKeys, "head": HeadKeys}
 
 
@@ -328,9 +330,11 @@ def _raise_failures(failed: list[tuple[bytes, str]]) -> None:
     missing = [id_ for id_, rule in failed if rule == PARTS_MISSING]
     broken = [(id_, rule) for id_, rule in failed if rule != PARTS_MISSING]
     if broken:
+        listed = "; ".join(f"{id_.hex()}: {rule}" for id_, rule in broken[:LISTED])
+        more = f"; and {len(broken) - LISTED} more" if len(broken) > LISTED else ""
         raise OperatorError(
             CLI_FETCH,
-            f"{len(broken)} objects could not be opened: {broken[0][1]} (object {broken[0][0].hex()})",
+            f"{len(broken)} objects could not be opened: {listed}{more}",
             unchanged="the others are in the workspace",
             next_step="show the provider the object's id",
         )
