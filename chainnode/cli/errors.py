@@ -41,7 +41,7 @@ CLI_RULES = {
 """Rules by which a command itself refuses to sign."""
 
 _NEXT_STEPS = {
-    FOREIGN_CLASS_KEY: "ask the hospital who enrolled it, and have the wallet's own card enrolled: chainnode wallet card",
+    FOREIGN_CLASS_KEY: "do not prove it; have the wallet's own card enrolled: chainnode wallet card",
     "subject-linked": "enrol this very patient: --bundle or --identifier names another one's records",
     "min-height": "chainnode status, then run the command again",
     "unknown-department": "chainnode department add",
