@@ -129,7 +129,7 @@ class Courier:
         for request_id in list(self.due):
             # What is due may have been done, or have become another release, while others were sent.
             height = self.due.get(request_id)
-            if height is None or height > self._certified_height:
+            if height is None:
                 continue
             if self._shared(request_id, height):
                 self._done(request_id)

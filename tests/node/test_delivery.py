@@ -101,6 +101,12 @@ async def test_a_requester_that_is_itself_the_provider_gets_its_parts_without_a_
     assert await town.opened(request) == plain(town, "d1")
     assert town.receipts(request) == [("provider", 3, 3), ("requester", 3, 3)]
     assert not town.sent(ObjectRequest), "the ciphertext lies in its own pool"
+    town.hospitals[REQUESTER].objects.delete(id16("d1"))
+    town.hospitals[REQUESTER].start()
+    town.hospitals[REQUESTER].recover()
+    await town.settle()
+    assert not town.sent(ObjectRequest), "and what is gone there is gone"
+    assert await town.opened(request) == {id16("d1"): ("object-missing", b"")}
 
 
 async def test_parts_and_objects_fit_the_smallest_frames_of_a_chain():
@@ -184,6 +190,19 @@ async def test_a_second_release_of_the_same_application_is_delivered_too():
     await town.settle()
     assert not town.hospitals[0].courier.due
     assert len(town.receipts(request)) == 4
+
+
+async def test_a_second_release_before_the_receipt_of_the_first_gets_receipts_of_its_own():
+    town = Town()
+    town.provide(("a1", "ada"))
+    request = town.released("a1")
+    await town.look()
+    assert town.hospitals[0].unfiled, "acknowledged, and not on chain yet"
+    second = town.release(request).height
+    await town.settle()
+    assert town.receipts(request) == [("provider", 0, 3), ("requester", 3, 0)]
+    heights = {key.split(b"/")[-4] for key in town.chain.backend if key.startswith(b"sshare/" + request)}
+    assert heights == {b"%d" % second} and not town.hospitals[0].courier.due
 
 
 async def test_an_object_that_is_not_served_does_not_hold_up_those_behind_it():

@@ -78,13 +78,19 @@ async def test_a_revocation_stops_a_ciphertext_on_its_way():
 
 
 async def test_an_expiry_on_an_idle_chain_is_seen_by_the_clock():
-    town, request = one_release(("a1", "ada"), frame_bytes=65_536)
-    courier = town.hospitals[0].courier
+    town = Town()
+    town.provide(("a1", "ada"))
+    request = town.apply("a1", expires_in_ms=FRESH_MS // 2)
+    town.grant_all(request, "a1")
+    town.release(request)
+    courier, height = town.hospitals[0].courier, town.chain.height
     await courier.serve(REQUESTER, ObjectRequest(request, id16("a1")))
     assert town.sent(ObjectChunk) and not town.sent(ObjectMissing)
-    town.clock.pass_ms(DAY_MS)
+    town.clock.pass_ms(FRESH_MS // 2)
     await courier.serve(REQUESTER, ObjectRequest(request, id16("a1")))
     assert len(town.sent(ObjectMissing)) == 1
+    await town.settle()
+    assert not town.sent(PartDelivery) and town.chain.height == height
 
 
 async def test_an_old_certificate_is_renewed_by_one_barrier_before_anything_leaves():

@@ -174,8 +174,10 @@ async def test_a_peer_that_has_not_told_this_nodes_votes_is_asked_until_it_does(
 
 async def test_a_peer_is_told_its_own_votes_and_nobody_elses(node: Node, monkeypatch: pytest.MonkeyPatch):
     node.votes = [block_vote(3, 1)]
-    node.wires.comes(1, OwnVotesRequest(1))
     node.wires.comes(1, OwnVotesRequest(2))
+    await node.settle()
+    assert not node.wires.frames(OwnVotes)
+    node.wires.comes(1, OwnVotesRequest(1))
     await node.settle()
     assert node.wires.frames(OwnVotes) == [OwnVotes((encode(block_vote(3, 1)),))]
 

@@ -40,6 +40,19 @@ async def test_a_later_certificate_answers_for_the_blocks_below_it() -> None:
     assert found is not None and found.code == "revoked"
 
 
+async def test_a_certificate_answers_nothing_above_it() -> None:
+    chain, waiters, id_ = Chain(), Waiters(0), digest32("t")
+    waiting = asyncio.create_task(waiters.transaction(id_, 5_000))
+    await asyncio.sleep(0)
+    below = executed(waiters, chain)
+    above = executed(waiters, chain, Result(id_, ""))
+    waiters.certified(below)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    waiters.certified(above)
+    assert await waiting is not None
+
+
 async def test_a_refused_release_carries_its_outcome_and_rule() -> None:
     chain, waiters, id_ = Chain(), Waiters(0), digest32("t")
     waiting = asyncio.create_task(waiters.transaction(id_, 5_000))

@@ -262,7 +262,7 @@ class Town:
         anchor = AnchorRecords(member, WARD, STUDY_NAME, POLICY, pointers, b"key", digest32("report"))
         self.must(self.chain.validators[member], anchor)
 
-    def apply(self, *names: str, label: str = "p1") -> bytes:
+    def apply(self, *names: str, label: str = "p1", expires_in_ms: int = DAY_MS) -> bytes:
         request_id, project, sealing = id16("request " + label), Actor("project " + label), KemKey(bytes(32))
         purpose = Purpose("HMB")
         signed = possession_bytes(self.chain.chain_id, request_id, sealing.public, purpose)
@@ -276,7 +276,7 @@ class Town:
             project_sealing_key=sealing.public,
             purpose=purpose,
             objects=tuple(id16(name) for name in names),
-            expires_ms=self.clock.wall_ms + DAY_MS,
+            expires_ms=self.clock.wall_ms + expires_in_ms,
             text_row=text.digest(),
             possession=project.sign(signed),
         )
