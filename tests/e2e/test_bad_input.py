@@ -1,4 +1,4 @@
-"""Bad input at a running hospital's command line: what is wrong is said, the good goes in, nothing is lost."""
+"""Bad input at a running hospital's command line: the error is clear, the good goes in, nothing is lost."""
 
 import json
 import os
@@ -201,6 +201,7 @@ async def test_a_full_disk_ends_the_intake_and_later_takes_in_the_rest(world: Wo
     error = ended.error(EXIT_ENVIRONMENT)
     assert error.code == "POL-01" and "df " in error.next
     first = await select(client, chosen)
+    assert first, "what fitted was anchored"
     check_stored(home, [one.object_id for one in first])
     assert (await level(world))[SMALL].voting, "the node itself goes on"
     assert mount("-o", f"remount,size={LARGE_BYTES}", str(home / "pool")) == ""
