@@ -67,12 +67,13 @@ class CatchUp:
         return self._asked is not None and self._asked.peer == peer
 
     def answered(self, peer: ReplicaId, blocks: list[CertifiedBlock], now_ms: int) -> None:
-        """Proven blocks from `peer`. An answer without any to an open question counts as silence."""
+        """Proven blocks from `peer`, one after the other. An answer without the one that was asked for counts
+        as silence: others would pile up here and bring nothing."""
         asked = self._asked
         if asked is None or asked.peer != peer:
             return
         self._asked = None
-        useful = [block for block in blocks if asked.from_height <= block.header.height]
+        useful = blocks if blocks and blocks[0].header.height == asked.from_height else []
         if not useful:
             self.shun(peer, now_ms)
         for block in useful[:ASK_BLOCKS]:

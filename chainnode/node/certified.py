@@ -121,6 +121,8 @@ def _decode_block(data: bytes, chain_id: bytes) -> CertifiedBlock:
         raise UnprovenError(error.code) from None
     if block.header.chain_id != chain_id:
         raise UnprovenError("other-chain")
+    if block.header.height < 1:
+        raise UnprovenError("height")
     if block.header.batches_root != batches_root(block.refs):
         raise UnprovenError("batches-root")
     return block

@@ -42,7 +42,7 @@ from chainnode.node.stash import Stash
 from chainnode.node.sync import Sync
 from chainnode.node.turn import Turn
 from chainnode.node.waiters import Waiters
-from consensus.messages import QuorumCertificate
+from consensus.messages import Message, QuorumCertificate
 from consensus.ready import Decided
 from consensus.types import BlockHeader
 from genesis.errors import OperatorError
@@ -276,7 +276,7 @@ class _House:
         if turn.behind is not None:
             self.sync.behind(turn.behind)
         for evidence in turn.evidence:
-            self._log.error("equivocation", first=repr(evidence.first), second=repr(evidence.second))
+            self._log.error("equivocation", first=_short(evidence.first), second=_short(evidence.second))
         for rejection in turn.rejections:
             self._log.debug("rejected", rule=rejection.rule, peer=rejection.replica, detail=rejection.detail)
 
@@ -372,6 +372,11 @@ async def _serve(opened: Opened, started_ms: int, tap: Tap | None, log: BoundLog
         ) from None
     except* OperatorError as group:
         raise _first(group) from None
+
+
+def _short(message: Message) -> str:
+    """For the log: a message may be as long as a frame."""
+    return repr(message)[:500]
 
 
 def _first(group: BaseExceptionGroup[Any]) -> BaseException:

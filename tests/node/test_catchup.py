@@ -65,6 +65,18 @@ def test_a_block_that_its_certificate_does_not_prove_is_refused(chain: Chain, ru
     assert not blocks and found
 
 
+@pytest.mark.parametrize("height", [-(2**63), -1, 0, 4, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("epoch", [-1, 0, 2**63])
+def test_numbers_that_no_block_has_are_refused(chain: Chain, height: int, epoch: int) -> None:
+    """Who votes is asked for real heights alone: a negative one is a fault of ours there."""
+    block = block_at(chain, 2)
+    assert block.certificate is not None
+    header = structs.replace(block.header, height=height, epoch=epoch)
+    certificate = structs.replace(block.certificate, height=height, epoch=epoch, header_hash=header.hash())
+    blocks, rule = believe(chain, encode(CertifiedBlock(header, block.refs, certificate)))
+    assert not blocks and rule
+
+
 def test_arbitrary_bytes_are_refused_with_a_rule(chain: Chain) -> None:
     for data in (b"", b"\x93", encode(("x",)), encode(block_at(chain, 1)) + b"\0"):
         blocks, rule = believe(chain, data)
@@ -108,11 +120,23 @@ def test_blocks_that_were_not_asked_for_are_not_kept(chain: Chain) -> None:
     assert catchup.next_run(0) == ()
 
 
+def test_proven_blocks_that_begin_elsewhere_are_no_answer(chain: Chain) -> None:
+    """Else one peer could feed this node with blocks from far ahead, and stall it for ever."""
+    catchup = CatchUp()
+    catchup.heard(1, 3)
+    catchup.heard(2, 3)
+    catchup.ask(0, 0)
+    catchup.answered(1, [block_at(chain, 2), block_at(chain, 3)], 0)
+    assert not catchup.held
+    second = catchup.ask(0, 0)
+    assert second is not None and second.peer == 2
+
+
 def test_answered_blocks_are_installed_in_order_and_forgotten_below_the_height(chain: Chain) -> None:
     catchup = CatchUp()
     catchup.heard(1, 3)
     catchup.ask(0, 0)
-    catchup.answered(1, [block_at(chain, height) for height in (2, 1, 3)], 0)
+    catchup.answered(1, [block_at(chain, height) for height in (1, 2, 3)], 0)
     [first] = catchup.next_run(0)
     assert first.header.height == 1
     assert catchup.ask(2, 0) is None, "nothing is missing below what is claimed"
