@@ -1,9 +1,13 @@
 """Waiting for certificates, and the latencies that come out of it."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from chainnode.ledger.machine import Execution
 from chainnode.ledger.records import Result
+from chainnode.node import verifier as verifier_module
 from chainnode.node.executor import Recent
 from chainnode.node.latency import KEPT, Latencies, percentile
 from chainnode.node.verifier import Verifier
@@ -113,3 +117,16 @@ def test_the_verifier_remembers_good_signatures_alone() -> None:
     assert not verifier(key.public, b"other", signature)
     assert not verifier(key.public, b"said", bytes(64))
     assert not verifier(key.public, b"other", signature), "a bad one is not remembered as good"
+
+
+def test_the_verifier_is_asked_from_several_threads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verifier_module, "REMEMBERED", 4)
+    key, verifier = SigningKey(bytes(32)), Verifier()
+    signed = [(b"said %d" % number, key.sign(b"said %d" % number)) for number in range(8)]
+
+    def ask(turn: int) -> bool:
+        return all(verifier(key.public, *signed[(turn * 3 + step) % 8]) for step in range(200))
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(ask, range(16)))
+    assert len(verifier._good) == 4
