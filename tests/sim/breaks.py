@@ -11,7 +11,8 @@ from typing import Any
 
 from msgspec import structs
 
-from chainnode.node import certified, executor
+from chainnode.ledger import header
+from chainnode.node import certified
 from chainnode.node.engine import Engine
 from chainnode.node.turn import Turn
 from consensus import forms, normal, replica, restore, viewchange
@@ -95,10 +96,6 @@ def _lowest_view_wins(
     )
 
 
-def _any_commits(slot: Digest, commits: Mapping[ReplicaId, Commit], members: ReplicaSet) -> bool:
-    return len(commits) >= members.quorum
-
-
 def _advance_any(ordering: Ordering, slot: Slot, out: Output) -> None:
     slot.missing.clear()
     _advance(ordering, slot, out)
@@ -161,9 +158,6 @@ BREAKS: dict[str, Break] = {
         "NEW-VIEW takes up what was prepared first, not last",
         _both("new_view_proposals", _lowest_view_wins),
     ),
-    "count-any-commit": Break(
-        "COMMITs count for a slot whatever they are for", ((normal, "committed_local", _any_commits),)
-    ),
     "vote-without-batch": Break(
         "a replica votes for batches that are not here", ((Ordering, "advance", _advance_any),)
     ),
@@ -175,7 +169,7 @@ BREAKS: dict[str, Break] = {
         ((certified, "_check_certificate", lambda *_: None),),
     ),
     "own-clock-in-header": Break(
-        "a block's time depends on the node", ((executor, "block_time_ms", _own_clock()),)
+        "a block's time depends on the node", ((header, "block_time_ms", _own_clock()),)
     ),
     "never-suspect": Break(
         "no silence of a primary is long enough", ((Timers, "pulse_is_gone", lambda *_, times=1: False),)

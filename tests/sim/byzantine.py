@@ -80,11 +80,11 @@ class Strategy:
             else:
                 self._post(node, peer, version)
 
-    def send_frame(self, node: "SimNode", peer: int, frame: Frame) -> bool:
+    def send_frame(self, node: "SimNode", peer: int, frame: Frame, *, waits: bool) -> bool:
         said = self.frame(node, peer, frame)
         if said is None:
             return True
-        return node.world.links.send(node.number, peer, Channel.BULK, encode_frame(said))
+        return node.world.links.send(node.number, peer, Channel.BULK, encode_frame(said), waits=waits)
 
     def _post(self, node: "SimNode", peer: int, message: Message) -> None:
         node.world.checks.count(message)

@@ -77,7 +77,29 @@ class Checks:
             self._is_durable(node, message, data)
             if node.trusted:
                 self._is_no_second(node, message)
+            if isinstance(message, NewView):
+                self._follows(node, message)
         self.count(message)
+
+    def _follows(self, node: "SimNode", message: NewView) -> None:
+        """NEW-VIEW takes up what was prepared in the highest view, and whatever a quorum has committed."""
+        stable = max(change.stable_height for change in message.view_changes)
+        prepared = [one.pre_prepare for change in message.view_changes for one in change.prepared]
+        top = max([stable, *(one.sequence for one in prepared)])
+        proposed = {one.sequence: one.digest(self._chain.chain_id) for one in message.proposals}
+        if sorted(proposed) != list(range(stable + 1, top + 1)):
+            raise Violation(f"node {node.number} leaves slots out: {outline(message)}")
+        for sequence, slot in proposed.items():
+            latest = max((one.view for one in prepared if one.sequence == sequence), default=None)
+            allowed = [
+                one.digest(self._chain.chain_id)
+                for one in prepared
+                if one.sequence == sequence and one.view == latest
+            ]
+            if allowed and slot not in allowed:
+                raise Violation(f"node {node.number} takes up the wrong slot {sequence}: {outline(message)}")
+            if self._committed.get(sequence, slot) != slot:
+                raise Violation(f"node {node.number} drops committed slot {sequence}: {outline(message)}")
 
     def _is_durable(self, node: "SimNode", message: Message, data: bytes) -> None:
         spoken = node.disk.spoken
@@ -148,12 +170,14 @@ class Checks:
     # --- bounds -----------------------------------------------------------------------------------
 
     def bounds(self, node: "SimNode") -> None:
-        """Nothing in a node grows with time or with what peers send."""
+        """Nothing in a node grows with time or with what peers send; and no sound one doubts itself."""
         if not node.honest:
             return
         parameters, everyone = self._chain.parameters, self._chain.members.n
         reach = 2 * parameters.window
         parts = node.engine.replica._parts
+        if node.trusted and parts.ballot.hold is not None:
+            raise Violation(f"node {node.number} mistrusts a log that was not touched: {parts.ballot.hold}")
         sizes = {
             "slots": (len(parts.ordering.slots), reach),
             "heights voted on": (len(parts.certifier.votes), reach),

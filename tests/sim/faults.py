@@ -4,7 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.sim.disk import SimStore
+from chainnode.net.port import Channel
+from consensus.messages import (
+    BlockVote,
+    Certified,
+    Commit,
+    Message,
+    NewView,
+    Prepare,
+    PrePrepare,
+    ViewChange,
+)
+from tests.sim.disk import Crash, SimStore
 from tests.sim.scenario import Fault
 
 if TYPE_CHECKING:
@@ -12,11 +23,14 @@ if TYPE_CHECKING:
     from tests.sim.world import World
 
 HOUR_MS = 3_600_000
+WORDS = (Commit, Commit, Prepare, Prepare, PrePrepare, BlockVote, ViewChange, NewView, Certified)
+"""What faults wait for a node to say."""
 
 
 class Faults:
     def __init__(self, world: "World") -> None:
         self._world = world
+        self._armed: dict[int, list[Fault]] = {}
         self._snapshots: dict[int, tuple[dict[Path, bytes], SimStore]] = {}
         self._kinds: dict[str, Callable[[Fault, SimNode], None]] = {
             "kill": self._crash,
@@ -24,6 +38,9 @@ class Faults:
             "kill-at": self._burn,
             "power-at": self._burn,
             "full-at": self._burn,
+            "isolate-on": self._arm,
+            "kill-on": self._arm,
+            "power-on": self._arm,
             "isolate": self._isolate,
             "partition": self._partition,
             "cut": self._cut,
@@ -35,6 +52,9 @@ class Faults:
             "delay": self._conditions,
             "drop": self._conditions,
             "duplicate": self._conditions,
+            "lossy": self._lossy,
+            "starve": self._lossy,
+            "shuffle": self._shuffle,
             "roll-back": self._roll_back,
             "roll-back-votes": self._roll_back,
             "bit-flip": self._tamper,
@@ -77,6 +97,24 @@ class Faults:
         node.fuse.left = fault.amount
         node.fuse.full = fault.kind == "full-at"
         node.fuse_cuts_power = fault.kind == "power-at"
+
+    # --- when something is said -------------------------------------------------------------------
+
+    def _arm(self, fault: Fault, node: "SimNode") -> None:
+        self._armed.setdefault(node.number, []).append(fault)
+
+    def speaking(self, node: "SimNode", message: Message) -> None:
+        """The node is about to say `message`, which is in its log: some faults wait for just that."""
+        for fault in self._armed.get(node.number, ()):
+            if not isinstance(message, WORDS[fault.amount % len(WORDS)]) or self._world.healed:
+                continue
+            self._armed[node.number].remove(fault)
+            node.trace(f"{fault.kind} strikes")
+            if fault.kind == "isolate-on":
+                self._isolate(fault, node)
+                return
+            node.fuse_cuts_power = fault.kind == "power-on"
+            raise Crash
 
     # --- links ------------------------------------------------------------------------------------
 
@@ -138,6 +176,45 @@ class Faults:
             now.extra_ms = now.drop_permille = now.duplicate_permille = 0
 
         self._until(fault, end)
+
+    def _lossy(self, fault: Fault, node: "SimNode") -> None:
+        """Some queues lose much: all of the votes', or those with batches to one node."""
+        lossy = self._world.links.conditions.lossy
+        numbers = range(len(self._world.nodes))
+        if fault.kind == "starve":
+            found = {((one, node.number), Channel.BULK): 900 for one in numbers}
+        else:
+            found = {
+                ((one, other), Channel.VOTES): self._world.random.choice((0, 300, 600))
+                for one in numbers
+                for other in numbers
+            }
+        lossy.update(found)
+
+        def end() -> None:
+            for queue in found:
+                lossy.pop(queue, None)
+
+        self._until(fault, end)
+
+    def _shuffle(self, fault: Fault, node: "SimNode") -> None:
+        """Every now and then other ways carry no votes: what prepared at one node is unknown to others."""
+        world, numbers = self._world, range(len(self._world.nodes))
+        lossy, step_ms = world.links.conditions.lossy, 40 + 10 * fault.amount
+        ends_ms = world.scheduler.now_ms + 3 * fault.for_ms
+
+        def deal() -> None:
+            if world.healed:
+                return
+            over = world.scheduler.now_ms >= ends_ms
+            for one in numbers:
+                for other in numbers:
+                    dead = not over and world.random.random() < 0.4
+                    lossy[(one, other), Channel.VOTES] = 1_000 if dead else 0
+            if not over:
+                world.scheduler.after(step_ms, deal)
+
+        deal()
 
     # --- stalls and clocks ------------------------------------------------------------------------
 

@@ -40,6 +40,11 @@ class Conditions:
     drop_permille: int = 0
     """Frames that find no room in a queue."""
     duplicate_permille: int = 0
+    lossy: dict[tuple[Direction, Channel], int] = field(default_factory=dict)
+    """The same for single queues."""
+
+    def lost_permille(self, direction: Direction, channel: Channel) -> int:
+        return max(self.drop_permille, self.lossy.get((direction, channel), 0))
 
 
 @dataclass
@@ -82,17 +87,18 @@ class Links:
 
     # --- frames -----------------------------------------------------------------------------------
 
-    def send(self, sender: int, to: int, channel: Channel, frame: bytes) -> bool:
-        """False: dropped by rule, as `Transport.try_send`."""
+    def send(self, sender: int, to: int, channel: Channel, frame: bytes, *, waits: bool = False) -> bool:
+        """False: dropped by rule, as `Transport.try_send`; `waits` for room, as `Transport.send`."""
         if len(frame) > self._frame_bytes:
             raise Violation(f"node {sender} sends a frame of {len(frame)} bytes, {self._frame_bytes} at most")
-        link, random = self._links[_pair(sender, to)], self._random
-        if not link.up or random.randrange(1_000) < self.conditions.drop_permille:
+        link, random, direction = self._links[_pair(sender, to)], self._random, (sender, to)
+        if not link.up:
+            return False
+        if not waits and random.randrange(1_000) < self.conditions.lost_permille(direction, channel):
             return False
         self.frames += 1
-        direction = (sender, to)
         if link.mute.get(direction):
-            if len(link.held) >= HELD_FRAMES:
+            if len(link.held) >= HELD_FRAMES and not waits:
                 return False
             link.held.append((direction, channel, frame))
             return True

@@ -40,7 +40,7 @@ class Peers:
         self._node = node
         world = node.world
         self._others = world.links.peers(node.number)
-        self.batches = Batches(node, self.send)
+        self.batches = Batches(node, self.offer)
         self.sync = Syncing(
             world.chain,
             node.store,
@@ -60,15 +60,21 @@ class Peers:
 
     # --- out --------------------------------------------------------------------------------------
 
-    def send(self, peer: int, frame: Frame) -> bool:
-        """On the bulk channel."""
+    def send(self, peer: int, frame: Frame, *, waits: bool = True) -> bool:
+        """On the bulk channel, waiting for room."""
         node = self._node
         if node.strategy is not None:
-            return node.strategy.send_frame(node, peer, frame)
-        return node.world.links.send(node.number, peer, Channel.BULK, encode_frame(frame))
+            return node.strategy.send_frame(node, peer, frame, waits=waits)
+        data = encode_frame(frame)
+        return node.world.links.send(node.number, peer, Channel.BULK, data, waits=waits)
+
+    def offer(self, peer: int, frame: Frame) -> bool:
+        """On the bulk channel, if there is room."""
+        return self.send(peer, frame, waits=False)
 
     def send_messages(self, turn: Turn) -> None:
         for outbound in turn.send:
+            self._node.world.faults.speaking(self._node, outbound.message)
             receivers = self._others if outbound.to is None else [outbound.to]
             self._send_message(outbound.message, receivers)
 
@@ -113,13 +119,14 @@ class Peers:
         status = Status(self.sync.height, node.engine.replica.status().view)
         for peer in self._others:
             if node.world.links.is_up(node.number, peer):
-                self.send(peer, status)
+                self.offer(peer, status)
         node.later(STATUS_EVERY_MS, self._announce)
 
     # --- in ---------------------------------------------------------------------------------------
 
     def link_changed(self, peer: int, up: bool) -> None:
         if up:
+            # The link's queues are empty: there is room.
             self.send(peer, OwnVotesRequest(self._node.number))
             self._node.put(inputs.LinkUp(peer))
         else:

@@ -46,20 +46,27 @@ class Plan:
     trouble_ms: int
 
 
+TRIGGERED = ("isolate-on", "kill-on", "power-on")
+"""When the node is about to say something: `amount` says what (see faults.py)."""
 CRASHES = ("kill", "power", "kill-at", "power-at", "full-at")
 CUTS = ("isolate", "partition", "cut", "one-way", "flap")
-STALLS = ("pause", "slow-disk", "clock", "delay", "drop", "duplicate")
-KINDS = CRASHES * 3 + CUTS * 2 + STALLS
+STALLS = ("pause", "slow-disk", "clock", "delay", "drop", "duplicate", "lossy", "starve", "shuffle")
+KINDS = CRASHES * 3 + CUTS * 2 + STALLS + TRIGGERED * 2
+STORMY = (
+    CUTS + TRIGGERED * 4 + ("isolate-on", "lossy", "starve", "shuffle") * 5 + ("pause", "kill-at", "power-at")
+)
 EVERYBODY = ("kill", "power")
 
 
 def plan_of(seed: int) -> Plan:
     random = Random(f"plan {seed}")
     members = random.choice(SIZES)
-    parameters = _parameters(random)
+    stormy = random.random() < 0.4
+    parameters = _parameters(random, stormy)
     trouble_ms = random.randint(2, 14) * 1_000
     faulty = _faulty(random, members)
-    faults = [_fault(random, members, trouble_ms) for _ in range(random.randint(0, 14))]
+    count = random.randint(10, 40) if stormy else random.randint(0, 14)
+    faults = [_fault(random, members, trouble_ms, stormy) for _ in range(count)]
     if random.random() < 0.2:
         at = random.randint(500, trouble_ms)
         kind = random.choice(EVERYBODY)
@@ -80,9 +87,10 @@ def plan_of(seed: int) -> Plan:
     )
 
 
-def _parameters(random: Random) -> Parameters:
-    """Small frames: so a block holds few batches, and several are in flight at once."""
-    base_ms = random.choice((300, 500, 1_000))
+def _parameters(random: Random, stormy: bool) -> Parameters:
+    """Small frames: so a block holds few batches, and several are in flight at once. In a storm short
+    timeouts: so that views come and go."""
+    base_ms = 300 if stormy else random.choice((300, 500, 1_000))
     return Parameters(
         window=random.choice((1, 2, 3, 4, 8, 8)),
         batch_bytes=4_096 * random.choice((1, 4)),
@@ -110,13 +118,13 @@ def _faulty(random: Random, members: int) -> list[tuple[int, str]]:
     return [(node, random.choice(names)) for node in sorted(chosen)]
 
 
-def _fault(random: Random, members: int, trouble_ms: int) -> Fault:
-    kind = random.choice(KINDS)
+def _fault(random: Random, members: int, trouble_ms: int, stormy: bool) -> Fault:
+    kind = random.choice(STORMY if stormy else KINDS)
     return Fault(
         at_ms=random.randint(200, trouble_ms),
         kind=kind,
         node=random.randrange(members),
-        for_ms=random.choice((50, 300, 1_000, 3_000)),
+        for_ms=random.choice((100, 400, 1_500) if stormy else (50, 300, 1_000, 3_000)),
         peer=random.randrange(members),
         amount=random.randint(0, 40),
     )

@@ -3,7 +3,7 @@
 from collections import deque
 from hashlib import sha256
 
-TAIL_LINES = 9000
+TAIL_LINES = 40
 
 
 class Violation(Exception):

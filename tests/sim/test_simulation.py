@@ -1,0 +1,102 @@
+"""The simulator keeps its own promises: seeds pass, replay exactly, and planted bugs are caught."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sim.__main__ import main
+from tests.sim.breaks import BREAKS, planted
+from tests.sim.runner import run_seed
+
+QUICK_SEEDS = range(1_000_000, 1_000_020)
+QUICK_BREAKS = {"send-before-persist": 5, "skip-view-change-certificates": 20, "never-suspect": 20}
+"""With how many seeds each is to be caught."""
+SEEDS_FILE = Path(__file__).with_name("seeds.txt")
+ROOT = SEEDS_FILE.parent.parent.parent
+
+
+def kept_seeds() -> list[int]:
+    """Seeds that once failed."""
+    lines = SEEDS_FILE.read_text(encoding="utf-8").splitlines()
+    return [int(line.split()[0]) for line in lines if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("seed", QUICK_SEEDS)
+def test_every_promise_holds_for_the_seed(seed: int) -> None:
+    outcome = run_seed(seed)
+    assert not outcome.violation, "\n".join([outcome.violation, *outcome.tail])
+
+
+@pytest.mark.parametrize("seed", kept_seeds())
+def test_a_seed_that_once_failed_passes(seed: int) -> None:
+    outcome = run_seed(seed)
+    assert not outcome.violation, "\n".join([outcome.violation, *outcome.tail])
+
+
+@pytest.mark.parametrize("name", QUICK_BREAKS)
+def test_a_planted_bug_is_caught(name: str) -> None:
+    with planted(name):
+        assert any(run_seed(seed).violation for seed in range(QUICK_BREAKS[name]))
+
+
+def test_the_bugs_are_planted_in_at_least_five_places_and_taken_out_again() -> None:
+    places = {(str(owner), name) for one in BREAKS.values() for owner, name, _ in one.patches}
+    assert len(places) >= 5
+    patches = [patch for one in BREAKS.values() for patch in one.patches]
+    before = [owner.__dict__[name] for owner, name, _ in patches]
+    for name in BREAKS:
+        with planted(name):
+            assert [owner.__dict__[attribute] for owner, attribute, _ in patches] != before
+    assert [owner.__dict__[name] for owner, name, _ in patches] == before
+
+
+@pytest.mark.parametrize("seed", [7, 13])
+def test_a_seed_replays_exactly_in_another_process(seed: int) -> None:
+    code = f"from tests.sim.runner import run_seed; print(run_seed({seed}).trace_hash)"
+    found = {run_seed(seed).trace_hash}
+    for hash_seed in ("0", "4242"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+        )
+        found.add(done.stdout.strip())
+    assert len(found) == 1
+
+
+def test_different_seeds_are_different_runs() -> None:
+    assert run_seed(3).trace_hash != run_seed(4).trace_hash
+
+
+def test_the_command_ends_with_a_count_and_zero_where_all_passed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seeds", "2"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 passed, 0 failed"
+
+
+def test_the_command_prints_what_a_planted_bug_did_and_how_to_replay_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--seeds", "5", "--break", "send-before-persist"]) == 0
+    shown = capsys.readouterr().out
+    assert "VIOLATION: node" in shown and shown.splitlines()[-1] == "caught"
+    assert "replay: make sim SEED=0 BREAK=send-before-persist" in shown
+
+
+def test_the_command_fails_where_a_planted_bug_is_not_caught(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harmless = next(iter(BREAKS.values()))
+    monkeypatch.setitem(BREAKS, "harmless", type(harmless)("nothing", ()))
+    assert main(["--seeds", "1", "--break", "harmless"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "NOT caught by 1 seeds"
+
+
+def test_the_command_fails_and_shows_the_replay_where_a_seed_fails(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with planted("send-before-persist"):
+        assert main(["--seed", "0"]) == 1
+    shown = capsys.readouterr().out
+    assert "replay: make sim SEED=0" in shown and shown.splitlines()[-1] == "0 passed, 1 failed"
