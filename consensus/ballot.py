@@ -38,7 +38,7 @@ class Ballot:
 
     def silent_because(self, marks: Watermarks, view: View) -> str:
         """Why this replica may not vote in `view` now; empty if it may."""
-        if self._setting.replica_id not in marks.members.ids:
+        if self._setting.replica_id not in marks.ids:
             return "not a member at this height"
         if self.asking:
             return "has not heard yet which of its votes the peers hold"

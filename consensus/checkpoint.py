@@ -126,10 +126,12 @@ class Certifier:
 
     def _count(self, height: SequenceNumber, marks: Watermarks, out: Output) -> None:
         votes = self.votes.get(height, {})
+        if len(votes) < marks.members.quorum:
+            return
         for header_hash in dict.fromkeys(vote.header_hash for vote in votes.values()):
             voters = [
                 replica
-                for replica in marks.members.ids
+                for replica in marks.ids
                 if replica in votes and votes[replica].header_hash == header_hash
             ]
             if len(voters) >= marks.members.quorum:
@@ -206,7 +208,7 @@ class Certifier:
         """`replica` voted beyond what this replica can store. Honest ones vote at most a window above their
         low watermark, and of f + 1 replicas one is honest: so what lies a window below is certified."""
         self._heard[replica] = max(sequence, self._heard.get(replica, 0))
-        heard = {member: self._heard[member] for member in marks.members.ids if member in self._heard}
+        heard = {member: self._heard[member] for member in marks.ids if member in self._heard}
         if len(heard) <= marks.members.f:
             return
         vouched = sorted(heard.values(), reverse=True)[marks.members.f]

@@ -59,6 +59,8 @@ class Watermarks:
     high: SequenceNumber
     reach: SequenceNumber
     members: ReplicaSet
+    ids: tuple[ReplicaId, ...]
+    """Of the members, at hand: this is asked at every message."""
 
     @classmethod
     def above(cls, low: SequenceNumber, window: int, replica_sets: ReplicaSets) -> "Watermarks":
@@ -67,7 +69,7 @@ class Watermarks:
         # No slot beyond an activation height before the block ahead of it is certified.
         while replica_sets(reach).epoch != members.epoch:
             reach -= 1
-        return cls(low, min(low + window, reach), reach, members)
+        return cls(low, min(low + window, reach), reach, members, members.ids)
 
     @property
     def epoch(self) -> int:
@@ -124,6 +126,8 @@ def prepared_certificate(
     The primary's PRE-PREPARE is its vote, so together a quorum stands behind the slot.
     """
     needed = members.quorum - 1
+    if len(prepares) < needed:
+        return None
     matching = [
         replica
         for replica in members.ids

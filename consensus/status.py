@@ -54,7 +54,7 @@ def status_of(parts: Parts) -> ReplicaStatus:
     ordering, certifier, changer, pool = parts.ordering, parts.certifier, parts.changer, parts.pool
     marks, future = ordering.marks, parts.future
     silent_because = parts.ballot.silent_because(marks, changer.view)
-    ahead = [(replica, future.view_of(replica)) for replica in marks.members.ids]
+    ahead = [(replica, future.view_of(replica)) for replica in marks.ids]
     return ReplicaStatus(
         replica_id=parts.setting.replica_id,
         epoch=marks.epoch,
@@ -84,7 +84,7 @@ def _slots(marks: Watermarks, ordering: Ordering, certifier: Certifier) -> tuple
     for sequence in range(marks.low + 1, min(last, marks.reach) + 1):
         slot = ordering.slots.get(sequence, Slot(sequence))
         stage, seen = _stage(slot, ordering, certifier)
-        missing = tuple(replica for replica in marks.members.ids if replica not in seen)
+        missing = tuple(replica for replica in marks.ids if replica not in seen)
         found.append(SlotStatus(sequence, stage, missing if stage not in ("batches", "execute") else ()))
     return tuple(found)
 
@@ -95,7 +95,7 @@ def _stage(slot: Slot, ordering: Ordering, certifier: Certifier) -> tuple[str, t
     if slot.sequence <= ordering.handed:
         return "execute", ()
     if slot.pre_prepare is None:
-        return "pre-prepare", tuple(r for r in ordering.marks.members.ids if r != ordering.primary)
+        return "pre-prepare", tuple(r for r in ordering.marks.ids if r != ordering.primary)
     if slot.missing:
         return "batches", ()
     if not slot.is_prepared_in(ordering.view):

@@ -214,16 +214,15 @@ class Steps:
 
     def _change_view(self, now: Now, out: Output) -> None:
         parts = self.parts
-        if self.may_vote:
-            target = parts.changer.to_join(self.marks)
-            if target is not None:
-                self._leave(target, now, out)
+        target = parts.changer.to_join(self.marks)
+        if target is not None and self.may_vote:
+            self._leave(target, now, out)
         if parts.changer.changing:
             prepared = parts.ordering.prepared_certificates()
             parts.changer.ask(parts.certifier.stable, prepared, self.marks, out)
-        message = parts.changer.lead(self.marks, out)
-        if message is not None:
-            self._enter(message, now, out)
+            message = parts.changer.lead(self.marks, out)
+            if message is not None:
+                self._enter(message, now, out)
         parts.timers.quorum_asks(parts.changer.quorum_asks(self.marks), now)
 
     # --- telling and asking again -----------------------------------------------------------------

@@ -89,6 +89,8 @@ class ViewChanger:
 
     def to_join(self, marks: Watermarks) -> View | None:
         """The view that f + 1 others draw us to."""
+        if not self.asked:
+            return None
         wanted = {replica: change.view for replica, change in self.asked.items()}
         return view_to_join(wanted, self.view, self._setting.replica_id, marks.members)
 
@@ -109,7 +111,7 @@ class ViewChanger:
             return None
         changes = [
             self.asked[replica]
-            for replica in marks.members.ids
+            for replica in marks.ids
             if replica in self.asked and self.asked[replica].view == self.view
         ]
         if len(changes) < marks.members.quorum:

@@ -184,6 +184,25 @@ def test_a_lost_log_beside_a_chain_means_silence():
     assert not solo.replica.status().voting
 
 
+def test_a_lost_log_beside_a_block_that_nobody_certified_means_silence():
+    assert not Solo(1, executed=1).replica.status().voting
+
+
+def test_a_log_that_lost_its_end_beside_a_chain_means_silence():
+    log = [StableRecord(certificate(2)), ViewRecord(0, 0, False)]
+    assert not Solo(1, records=log, executed=3, stable=certificate(3)).replica.status().voting
+    log.append(StableRecord(certificate(3)))
+    assert Solo(1, records=log, executed=3, stable=certificate(3)).replica.status().voting
+
+
+def test_what_was_executed_before_the_stop_is_not_handed_out_again():
+    solo = prepared_backup()
+    pre_prepare = proposal(1, (REF,))
+    solo.decide(pre_prepare)
+    again = Solo(1, records=solo.log, executed=1, uncertified=[(1, (REF,))])
+    assert not again.receive(commit(pre_prepare, 2), commit(pre_prepare, 3)).decided
+
+
 def test_a_chain_that_was_rolled_back_behind_its_log_means_silence():
     log = [StableRecord(certificate(9)), ViewRecord(0, 0, False)]
     solo = Solo(1, records=log, executed=3, stable=certificate(3))

@@ -270,11 +270,22 @@ def test_a_slot_that_was_decided_gets_no_vote_with_other_content():
     message = new_view(1, [view_change(1, 0), view_change(1, 1, None, (again,)), view_change(1, 2)])
     ready = solo.receive(message)
     assert "decided-otherwise" in rules(ready) and not sent(ready)
+    null = message.proposals[0]
+    assert not sent(solo.receive(prepare(null, 0), prepare(null, 2)), Commit)
 
 
 def test_votes_that_overtook_the_new_view_count():
     solo = Solo(3)
     solo.batch(REF)
+    old = proposal(1, (REF,))
+    message = new_view(1, [view_change(1, r, None, (prepared(old),)) for r in (0, 1, 2)])
+    [again] = message.proposals
+    solo.receive(prepare(again, 0), prepare(again, 2), *(commit(again, r) for r in (0, 1, 2)))
+    assert solo.receive(message).decided
+
+
+def test_votes_that_overtook_the_new_view_count_while_views_change():
+    solo = suspecting(3)
     old = proposal(1, (REF,))
     message = new_view(1, [view_change(1, r, None, (prepared(old),)) for r in (0, 1, 2)])
     [again] = message.proposals
