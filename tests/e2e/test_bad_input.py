@@ -30,7 +30,7 @@ from tests.localnet.consortium import Consortium
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PATIENTS = 6
+PATIENTS = 5
 SMALL = 1
 """The hospital whose pool lies on a small disk."""
 SMALL_BYTES = 64 * 1024

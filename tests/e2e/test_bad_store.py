@@ -29,7 +29,7 @@ from tests.localnet.consortium import PASSPHRASE, Consortium
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PATIENTS = 8
+PATIENTS = 5
 PROVIDER, OTHER, FOLLOWER = 0, 1, 2
 PIECE_BYTES = NONCE_BYTES + SEGMENT_BYTES + TAG_BYTES
 WINDOW = 16

@@ -23,7 +23,7 @@ from tests.localnet.consortium import Consortium
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SEED = 2026
-PATIENTS = 8
+PATIENTS = 4
 ROUNDS = 2
 PAUSE_S = 0.1
 MOST_STANDING = 5

@@ -21,7 +21,7 @@ from chainnode.intake.process import IntakeResult, process_bundle
 from chainnode.ledger.payloads import PERMIT, ROLE_PATIENT, Grant
 from chainnode.node.api import ObjectUpload, Part
 from chainnode.vault.keystore import ProjectKeys
-from chainnode.vault.parts import parts_digest
+from chainnode.vault.parts import PART_BYTES, parts_digest
 from tests.demo import applications, faults, records, releasing
 from tests.demo.world import PURPOSE, REQUESTER, World
 from tests.e2e.holdings import KINDS, Piece, distinct, given_out, held_by
@@ -93,7 +93,7 @@ async def plant(world: World) -> None:
         title=PLANTED["rows"],
     )
     request_id, _ = await requests.apply(researcher, head.head, keys, application)
-    parts = [Part(objects[0], PLANTED["local"].encode())]
+    parts = [Part(objects[0], PLANTED["local"].encode().ljust(PART_BYTES))]
     key, handle = await wallet_identity(client, patient.wallet.wallet, patient.hospital)
     digest = parts_digest((part.object_id, part.sealed) for part in parts)
     grant = Grant(request_id, ROLE_PATIENT, handle, 0, "", PERMIT, (), digest)

@@ -19,7 +19,7 @@ from tests.localnet.nodes import Nodes
 T = TypeVar("T")
 
 SEED = 11
-WAIT_S = 60.0
+WAIT_S = 90.0
 RUN = ("-m", "chainnode.cli.main", "run")
 TAPPED = ("-m", "tests.e2e.tapped_node")
 
