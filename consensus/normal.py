@@ -207,9 +207,11 @@ class Ordering:
         so has them."""
         voters = [vote.replica for vote in slot.prepares.values() if vote.digest == slot.digest]
         for ref in slot.missing:
-            sources = dict.fromkeys([ref.origin, self.primary, *slot.holders, *sorted(voters)])
-            sources.pop(self._setting.replica_id, None)
-            out.fetch.append(Fetch(ref, tuple(sources)))
+            known = dict.fromkeys([ref.origin, self.primary, *slot.holders, *sorted(voters)])
+            # The origin is the proposer's word: it need not exist.
+            others = [source for source in known if source in self.marks.ids]
+            sources = tuple(source for source in others if source != self._setting.replica_id)
+            out.fetch.append(Fetch(ref, sources))
 
     # --- the primary ------------------------------------------------------------------------------
 

@@ -236,6 +236,28 @@ def test_an_own_vote_that_the_log_does_not_hold_means_silence(vote: object):
     assert any(isinstance(record, HoldRecord) for record in solo.log)
 
 
+def test_a_commit_that_the_log_lost_beside_its_prepare_means_silence():
+    solo = prepared_backup()
+    log = [record for record in solo.log if not isinstance(record, Commit)]
+    again = Solo(1, records=log, observed=False)
+    again.observe(commit(proposal(1, (REF,)), 1))
+    assert not again.replica.status().voting
+
+
+def test_another_prepare_than_the_log_s_means_silence():
+    again = Solo(1, records=prepared_backup().log, observed=False)
+    again.observe(prepare(proposal(1, (OTHER,)), 1))
+    assert not again.replica.status().voting
+
+
+def test_another_view_change_than_the_log_s_means_silence():
+    solo = prepared_backup()
+    solo.wait(1_100)
+    again = Solo(1, records=solo.log, observed=False)
+    again.observe(view_change(1, 1))
+    assert not again.replica.status().voting
+
+
 def test_silence_ends_when_a_certificate_lies_a_full_window_beyond():
     solo = Solo(1, observed=False)
     solo.observe(block_vote(5, 1))

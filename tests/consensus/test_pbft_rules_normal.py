@@ -237,6 +237,11 @@ def test_backup_that_lacks_batches_fetches_them_and_prepares_when_the_last_one_c
     assert sent(solo.batch(refs[0])) == [prepare(pre_prepare, 1)]
 
 
+def test_nobody_is_asked_who_is_no_member():
+    ready = Solo(1).receive(proposal(1, (batch(0, origin=77),)))
+    assert [fetch.sources for fetch in ready.fetch] == [(0,)]
+
+
 def test_backup_asks_again_and_then_also_those_who_prepared():
     solo = Solo(1)
     ref = batch(0, origin=3)
