@@ -151,6 +151,8 @@ class Batcher:
                     self._waiting_bytes -= item.size_bytes
                     gone.append(item)
             self._set_queue(client, stay)
+        if not self._waiting:
+            self.waiting_since_ms = None
         self.release(gone)
         return gone
 

@@ -188,6 +188,16 @@ def test_an_own_batch_that_expires_goes_into_a_new_one_while_it_is_valid() -> No
     assert names(made.tick(at(2)).push[0].batch) == ["long"]
 
 
+def test_transactions_that_expire_with_their_batch_leave_nothing_to_be_sent() -> None:
+    made = node()
+    made.submit(submission("x"), client="a", valid_until_height=250, now=at(0))
+    [hold] = made.tick(at(0)).hold
+    assert hold.ref.expiry_height == 250
+    actions = made.block_executed(250, (), at(1))
+    assert actions.expired == (submission("x").transaction.id(),)
+    assert made.tick(at(1_000)).hold == ()
+
+
 def test_a_peers_batch_is_held_once() -> None:
     made = node()
     batch, ref = foreign()
