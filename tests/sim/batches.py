@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from chainnode.ledger.transaction import BatchBody, SignedBatch, Submission, batch_ref
-from chainnode.net.actions import Actions, merge
+from chainnode.ledger.transaction import BatchBody, SignedBatch, Submission, batch_digest, batch_ref
+from chainnode.net.actions import Actions, Serve, merge
 from chainnode.net.dissemination import Dissemination
 from chainnode.net.wire import Batch, BatchMissing, BatchOffer, BatchRequest, Frame
-from consensus.codec import decode, encode
+from consensus.codec import DecodeError, decode, encode
 from consensus.ready import Fetch, Relay
 from consensus.types import BatchRef, Digest, ReplicaId
-from tests.sim.corpus import VALID_FOR_HEIGHTS
 
 if TYPE_CHECKING:
     from tests.sim.node import SimNode
@@ -22,12 +21,12 @@ IDLE_MS = 1_000
 class Batches:
     """One life of a node's dissemination. A batch that is stored goes to the replica as such."""
 
-    def __init__(self, node: "SimNode", send: Callable[[ReplicaId, Frame], bool]) -> None:
+    def __init__(self, node: "SimNode", offer: Callable[[ReplicaId, Frame], bool]) -> None:
         self._node = node
         self._chain = node.world.chain
         self._store = node.store
         self._rows = node.rows
-        self._send = send
+        self._offer = offer
         self._pending: list[Actions] = []
         self._wakes = 0
         self._rules = Dissemination(
@@ -43,19 +42,18 @@ class Batches:
         """Batches that are on disk and in no block are ready again."""
         for digest in list(self._store.unordered_batches()):
             batch = self._signed(digest)
-            if batch is None:
+            if batch is None or self._store.batch_height(digest) is not None:
                 continue
             ref = batch_ref(decode(batch.body, BatchBody, limit_bytes=len(batch.body)), batch.body)
             self._do(self._rules.restore(batch, ref, self._node.now()))
             self._node.stored(ref)
 
-    def submit(self, submissions: Sequence[Submission], client: str) -> None:
-        """Transactions of one client of this node."""
-        for one in submissions:
-            actions = self._rules.submit(
-                one, client=client, valid_until_height=VALID_FOR_HEIGHTS, now=self._node.now()
-            )
-            self._do(actions)
+    def submit(self, submission: Submission, client: str, valid_until_height: int) -> None:
+        """A transaction of one client of this node."""
+        now = self._node.now()
+        self._do(
+            self._rules.submit(submission, client=client, valid_until_height=valid_until_height, now=now)
+        )
 
     def executed(self, refs: Sequence[BatchRef], height: int) -> None:
         self._do(self._rules.block_executed(height, refs, self._node.now()))
@@ -81,10 +79,19 @@ class Batches:
         checked = self._chain.checked_batch(frame.batch)
         if isinstance(checked, str):
             self._node.trace(f"refuses a batch of {peer}: {checked}")
+            self._give_up(peer, frame)
             return
         batch, ref, _ = checked
         if not self._store.has_batch(ref.digest):
             self._do(self._rules.batch_from_peer(peer, batch, ref, self._node.now()))
+
+    def _give_up(self, peer: ReplicaId, frame: Batch) -> None:
+        """What a peer sent fails the checks: it counts as not having the batch."""
+        try:
+            batch = decode(frame.batch, SignedBatch, limit_bytes=len(frame.batch))
+        except DecodeError:
+            return
+        self._do(self._rules.missing_from_peer(peer, batch_digest(batch.body), self._node.now()))
 
     def on_offer(self, peer: ReplicaId, frame: BatchOffer) -> None:
         unknown = [digest for digest in frame.digests if not self._store.has_batch(digest)]
@@ -130,16 +137,26 @@ class Batches:
         for push in actions.push:
             data = encode(push.batch)
             for peer in push.to:
-                self._send(peer, Batch(data))
-        for serve in actions.serve:
-            batch = self._signed(serve.digest)
-            missing = BatchMissing(serve.digest)
-            self._send(serve.to, missing if batch is None else Batch(encode(batch)))
+                if not self._offer(peer, Batch(data)):
+                    self._rules.not_sent(peer, batch_digest(push.batch.body))
+        self._serve(actions.serve)
         for offer in actions.offer:
-            self._send(offer.to, BatchOffer(offer.digests))
+            self._offer(offer.to, BatchOffer(offer.digests))
         for request in actions.request:
-            self._send(request.to, BatchRequest(request.digest))
+            self._offer(request.to, BatchRequest(request.digest))
         self._store.delete_unordered(actions.forget)
+
+    def _serve(self, serves: Sequence[Serve]) -> None:
+        full: set[ReplicaId] = set()
+        for serve in dict.fromkeys(serves):
+            if serve.to not in full:
+                batch = self._signed(serve.digest)
+                if self._offer(
+                    serve.to, BatchMissing(serve.digest) if batch is None else Batch(encode(batch))
+                ):
+                    continue
+                full.add(serve.to)
+            self._rules.not_sent(serve.to, serve.digest)
 
     def _signed(self, digest: Digest) -> SignedBatch | None:
         stored = self._store.get_batch(digest)

@@ -80,11 +80,11 @@ class Strategy:
             else:
                 self._post(node, peer, version)
 
-    def send_frame(self, node: "SimNode", peer: int, frame: Frame, *, waits: bool) -> bool:
+    def send_frame(self, node: "SimNode", peer: int, frame: Frame) -> bool:
         said = self.frame(node, peer, frame)
         if said is None:
             return True
-        return node.world.links.send(node.number, peer, Channel.BULK, encode_frame(said), waits=waits)
+        return node.world.links.send(node.number, peer, Channel.BULK, encode_frame(said))
 
     def _post(self, node: "SimNode", peer: int, message: Message) -> None:
         node.world.checks.count(message)
@@ -201,6 +201,15 @@ class Withholder(Strategy):
         return frame
 
 
+class Spoiler(Strategy):
+    """Serves batches that are not what they are asked for: a bit is flipped in every second one."""
+
+    name = "spoiler"
+
+    def frame(self, node: "SimNode", peer: int, frame: Frame) -> Frame | None:
+        return Batch(_spoiled(frame.batch, self.random)) if isinstance(frame, Batch) else frame
+
+
 class Liar(Strategy):
     """Claims heights that nobody reached, serves blocks that prove nothing, and denies votes."""
 
@@ -280,6 +289,7 @@ STRATEGIES: tuple[type[Strategy], ...] = (
     Forgetful,
     Hasty,
     Withholder,
+    Spoiler,
     Liar,
     Mutator,
     Selective,

@@ -21,15 +21,6 @@ from tests.ledger.world import GENESIS_MS, valid_point, verify
 from tests.sim.corpus import Corpus, corpus_for
 
 MAX_BATCH_FRAME_BYTES = 1_048_576
-_real_checks: dict[bytes, bool] = {}
-"""Of transactions, which are the same in all runs of a process."""
-
-
-def _verify_once(key: bytes, signed: bytes, signature: bytes) -> bool:
-    name = sha256(key + signature + signed).digest()
-    if name not in _real_checks:
-        _real_checks[name] = verify(key, signed, signature)
-    return _real_checks[name]
 
 
 def fake_verify(key: bytes, signed: bytes, signature: bytes) -> bool:
@@ -47,6 +38,7 @@ class SharedChain:
         self.members: ReplicaSet = self.founding.replica_set()
         self.created_ms = GENESIS_MS
         self._messages: dict[bytes, Authenticated | str] = {}
+        self._verified: dict[bytes, bool] = {}
         self._batches: dict[bytes, tuple[SignedBatch, BatchRef, BatchBody] | str] = {}
 
     def replica_sets(self, sequence: int) -> ReplicaSet:
@@ -85,6 +77,12 @@ class SharedChain:
             self._batches[data] = self._judge_batch(data)
         return self._batches[data]
 
+    def _verify_once(self, key: bytes, signed: bytes, signature: bytes) -> bool:
+        name = sha256(key + signature + signed).digest()
+        if name not in self._verified:
+            self._verified[name] = verify(key, signed, signature)
+        return self._verified[name]
+
     def _judge_batch(self, data: bytes) -> tuple[SignedBatch, BatchRef, BatchBody] | str:
         try:
             batch = decode(data, SignedBatch, limit_bytes=MAX_BATCH_FRAME_BYTES)
@@ -95,7 +93,7 @@ class SharedChain:
             origin_key=self.members.key,
             chain_id=self.chain_id,
             parameters=self.parameters,
-            verify=_verify_once,
+            verify=self._verify_once,
             valid_point=valid_point,
         )
         return checked.rule if isinstance(checked, Refusal) else (batch, *checked)

@@ -1,7 +1,7 @@
-"""Real signed transactions to be ordered, made once for each size of consortium.
+"""Real transactions to be ordered: what is said and by whom, made once for each size of consortium.
 
 Their order makes sense, so most of them succeed; a workload that skips, repeats and mixes gets every kind
-of refusal too.
+of refusal too. They are signed when they are handed in.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,20 @@ from chainnode.ledger.payloads import (
     Revoke,
     UsePolicy,
 )
-from chainnode.ledger.transaction import Row, Submission
+from chainnode.ledger.transaction import Row, Submission, sign_transaction
 from tests.ledger.scene import pointer, row
 from tests.ledger.world import SEALING_KEY, Actor, Chain, digest32, id16, point
 
-VALID_FOR_HEIGHTS = 900
 PATIENTS = 10
+
+
+@dataclass(frozen=True)
+class Said:
+    """One transaction before it is signed."""
+
+    actor: Actor
+    payload: Payload
+    rows: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,38 +44,56 @@ class Corpus:
 
     founding: Founding
     validators: tuple[Actor, ...]
-    submissions: tuple[Submission, ...]
+    transactions: tuple[Said, ...]
+
+    def signed(self, index: int, valid_until_height: int, nonce: int) -> Submission:
+        """The transaction at `index`, taken round."""
+        said = self.transactions[index % len(self.transactions)]
+        return sign_transaction(
+            said.payload,
+            chain_id=self.founding.chain_id,
+            valid_until_height=valid_until_height,
+            nonce=id16(f"nonce {nonce}"),
+            signer=said.actor.public,
+            sign=said.actor.sign,
+            rows=said.rows,
+        )
 
 
 @cache
 def corpus_for(members: int) -> Corpus:
     chain = Chain(members=members)
-    made: list[Submission] = []
-
-    def add(actor: Actor, payload: Payload, rows: tuple[Row, ...] = ()) -> None:
-        made.append(chain.submission(actor, payload, rows, valid_for=VALID_FOR_HEIGHTS))
-
+    made: list[Said] = []
     for member in range(members):
         head = Actor(f"head {member}")
-        add(chain.stewards[member], AddDepartment(member, "cardiology", head.public))
-        add(head, AddStudy(member, "cardiology", "heart", SEALING_KEY))
+        made.append(Said(chain.stewards[member], AddDepartment(member, "cardiology", head.public)))
+        made.append(Said(head, AddStudy(member, "cardiology", "heart", SEALING_KEY)))
     for number in range(PATIENTS):
         for member in range(members):
-            _add_patient(chain, add, member, f"{member}/{number}")
+            made.extend(_patient(chain, member, f"{member}/{number}"))
     return Corpus(chain.founding, tuple(chain.validators), tuple(made))
 
 
-def _add_patient(chain: Chain, add, member: int, name: str) -> None:  # type: ignore[no-untyped-def]
+def _patient(chain: Chain, member: int, name: str) -> list[Said]:
     patient, handle = Actor("patient " + name), id16("handle " + name)
     link = row("link " + name, b"link of " + name.encode())
     classes = tuple(ClassKey(one, 0, point(name + one)) for one in DATA_CLASSES[:2])
-    add(chain.stewards[member], EnrolPatient(member, handle, patient.public, classes, link.digest()), (link,))
-    add(chain.registrars[0], AttestEnrolment(handle))
-    add(patient, ProveEnrolment(handle))
-    pointers = (pointer("object " + name, handle),)
+    enrolment = EnrolPatient(member, handle, patient.public, classes, link.digest())
     anchor = AnchorRecords(
-        member, "cardiology", "heart", UsePolicy("GRU"), pointers, b"sealed key", digest32("report")
+        member,
+        "cardiology",
+        "heart",
+        UsePolicy("GRU"),
+        (pointer("object " + name, handle),),
+        b"sealed key",
+        digest32("report"),
     )
-    add(chain.validators[member], anchor)
+    said = [
+        Said(chain.stewards[member], enrolment, (link,)),
+        Said(chain.registrars[0], AttestEnrolment(handle)),
+        Said(patient, ProveEnrolment(handle)),
+        Said(chain.validators[member], anchor),
+    ]
     if sha256(name.encode()).digest()[0] < 100:
-        add(patient, Revoke(handle, "all", b""))
+        said.append(Said(patient, Revoke(handle, "all", b"")))
+    return said

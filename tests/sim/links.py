@@ -87,18 +87,16 @@ class Links:
 
     # --- frames -----------------------------------------------------------------------------------
 
-    def send(self, sender: int, to: int, channel: Channel, frame: bytes, *, waits: bool = False) -> bool:
-        """False: dropped by rule, as `Transport.try_send`; `waits` for room, as `Transport.send`."""
+    def send(self, sender: int, to: int, channel: Channel, frame: bytes) -> bool:
+        """False: dropped by rule, as `Transport.try_send`."""
         if len(frame) > self._frame_bytes:
             raise Violation(f"node {sender} sends a frame of {len(frame)} bytes, {self._frame_bytes} at most")
         link, random, direction = self._links[_pair(sender, to)], self._random, (sender, to)
-        if not link.up:
-            return False
-        if not waits and random.randrange(1_000) < self.conditions.lost_permille(direction, channel):
+        if not link.up or random.randrange(1_000) < self.conditions.lost_permille(direction, channel):
             return False
         self.frames += 1
         if link.mute.get(direction):
-            if len(link.held) >= HELD_FRAMES and not waits:
+            if len(link.held) >= HELD_FRAMES:
                 return False
             link.held.append((direction, channel, frame))
             return True

@@ -1,9 +1,11 @@
 """Frames from peers, each to whom it concerns, as chainnode.node.network does it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chainnode.net.port import Channel
 from chainnode.net.wire import (
+    MAX_OWN_VOTES,
     Batch,
     BatchMissing,
     BatchOffer,
@@ -20,7 +22,12 @@ from chainnode.net.wire import (
 )
 from chainnode.node import turn as inputs
 from chainnode.node.driver import Synced
-from chainnode.node.network import STATUS_EVERY_MS
+from chainnode.node.network import (
+    ANSWER_EVERY_MS,
+    OWN_VOTES_OVERHEAD_BYTES,
+    STATUS_EVERY_MS,
+    VOTE_OVERHEAD_BYTES,
+)
 from chainnode.node.sync import LOOK_EVERY_MS
 from chainnode.node.turn import Turn
 from consensus.codec import DecodeError, encode
@@ -46,11 +53,12 @@ class Peers:
             node.store,
             node.executor,
             node.now().monotonic_ms,
-            self.send,
+            self.offer,
             self.batches.want,
             lambda run: node.put(Synced(run)),
         )
-        self._answered: dict[int, tuple[Authenticated, ...]] = {}
+        self._answered: dict[int, dict[bytes, Authenticated]] = {}
+        self._told_ms: dict[int, int] = {}
         self._guard_done = False
         self._sync_is_due = False
 
@@ -60,17 +68,12 @@ class Peers:
 
     # --- out --------------------------------------------------------------------------------------
 
-    def send(self, peer: int, frame: Frame, *, waits: bool = True) -> bool:
-        """On the bulk channel, waiting for room."""
-        node = self._node
-        if node.strategy is not None:
-            return node.strategy.send_frame(node, peer, frame, waits=waits)
-        data = encode_frame(frame)
-        return node.world.links.send(node.number, peer, Channel.BULK, data, waits=waits)
-
     def offer(self, peer: int, frame: Frame) -> bool:
         """On the bulk channel, if there is room."""
-        return self.send(peer, frame, waits=False)
+        node = self._node
+        if node.strategy is not None:
+            return node.strategy.send_frame(node, peer, frame)
+        return node.world.links.send(node.number, peer, Channel.BULK, encode_frame(frame))
 
     def send_messages(self, turn: Turn) -> None:
         for outbound in turn.send:
@@ -120,14 +123,15 @@ class Peers:
         for peer in self._others:
             if node.world.links.is_up(node.number, peer):
                 self.offer(peer, status)
+                if not self._guard_done and peer not in self._answered:
+                    self.offer(peer, OwnVotesRequest(node.number))
         node.later(STATUS_EVERY_MS, self._announce)
 
     # --- in ---------------------------------------------------------------------------------------
 
     def link_changed(self, peer: int, up: bool) -> None:
         if up:
-            # The link's queues are empty: there is room.
-            self.send(peer, OwnVotesRequest(self._node.number))
+            self.offer(peer, OwnVotesRequest(self._node.number))
             self._node.put(inputs.LinkUp(peer))
         else:
             self._node.put(inputs.LinkDown(peer))
@@ -153,6 +157,7 @@ class Peers:
                 self.wake_sync()
             case BlocksRequest():
                 self.sync.on_request(peer, frame)
+                self.wake_sync()
             case Blocks():
                 self.sync.on_blocks(peer, frame, now_ms)
                 self.wake_sync()
@@ -173,21 +178,43 @@ class Peers:
         self._node.put(inputs.Received(checked))
 
     def _on_own_votes_request(self, peer: int, frame: OwnVotesRequest) -> None:
-        if frame.replica == peer:
-            votes = self._node.engine.replica.votes_of(peer)
-            self.send(peer, OwnVotes(tuple(encode(message) for message in votes)))
+        now_ms = self._node.now().monotonic_ms
+        last = self._told_ms.get(peer)
+        if frame.replica != peer or (last is not None and now_ms - last < ANSWER_EVERY_MS):
+            return
+        self._told_ms[peer] = now_ms
+        votes = [encode(message) for message in self._node.engine.replica.votes_of(peer)]
+        for some in own_votes_frames(votes, self._node.world.chain.parameters.frame_bytes):
+            self.offer(peer, OwnVotes(some))
 
     def _on_own_votes(self, peer: int, frame: OwnVotes) -> None:
         node = self._node
-        found = [node.world.chain.authenticated(data) for data in frame.messages]
-        mine = tuple(
-            one for one in found if isinstance(one, Authenticated) and one.message.replica == node.number
-        )
+        found = {data: node.world.chain.authenticated(data) for data in frame.messages}
+        mine = {
+            data: one
+            for data, one in found.items()
+            if isinstance(one, Authenticated) and one.message.replica == node.number
+        }
         if self._guard_done:
-            node.put(inputs.OwnVotes(mine))
+            node.put(inputs.OwnVotes(tuple(mine.values())))
             return
-        self._answered[peer] = mine
+        self._answered.setdefault(peer, {}).update(mine)
         if len(self._answered) + 1 >= node.world.chain.members.quorum:
             self._guard_done = True
-            votes = tuple(vote for answer in self._answered.values() for vote in answer)
+            votes = tuple(vote for answer in self._answered.values() for vote in answer.values())
             node.put(inputs.OwnVotes(votes))
+
+
+def own_votes_frames(votes: Sequence[bytes], frame_bytes: int) -> list[tuple[bytes, ...]]:
+    """As Network._in_frames: at least one, for an empty answer is one too."""
+    frames: list[tuple[bytes, ...]] = []
+    here: list[bytes] = []
+    size = OWN_VOTES_OVERHEAD_BYTES
+    for vote in votes:
+        cost = len(vote) + VOTE_OVERHEAD_BYTES
+        if here and (size + cost > frame_bytes or len(here) == MAX_OWN_VOTES):
+            frames.append(tuple(here))
+            here, size = [], OWN_VOTES_OVERHEAD_BYTES
+        here.append(vote)
+        size += cost
+    return [*frames, tuple(here)]

@@ -91,8 +91,9 @@ def _parameters(random: Random, stormy: bool) -> Parameters:
     """Small frames: so a block holds few batches, and several are in flight at once. In a storm short
     timeouts: so that views come and go."""
     base_ms = 300 if stormy else random.choice((300, 500, 1_000))
+    window = random.choice((1, 2, 3, 4, 8, 8))
     return Parameters(
-        window=random.choice((1, 2, 3, 4, 8, 8)),
+        window=window,
         batch_bytes=4_096 * random.choice((1, 4)),
         batch_transactions=random.choice((1, 2, 10)),
         batch_delay_ms=random.choice((0, 5, 20)),
@@ -102,7 +103,7 @@ def _parameters(random: Random, stormy: bool) -> Parameters:
         clock_skew_ms=random.choice((500, 2_000)),
         base_timeout_ms=base_ms,
         max_timeout_ms=max(1_000, base_ms * random.choice((2, 4, 8))),
-        validity_heights=1_000,
+        validity_heights=random.choice((max(10, 8 * window), 1_000)),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from chainnode.net.wire import Blocks, BlocksRequest, Frame, Status
-from chainnode.node.catchup import CatchUp
+from chainnode.node.catchup import ASK_BLOCKS, CatchUp
 from chainnode.node.certified import CertifiedBlock, decode_blocks, encode_blocks
 from chainnode.node.executor import Executor
 from chainnode.node.sync import FETCH_BLOCKS, STALL_MS
@@ -22,14 +22,15 @@ class Syncing:
         store: SimStore,
         executor: Executor,
         now_ms: int,
-        send: Callable[[ReplicaId, Frame], bool],
+        offer: Callable[[ReplicaId, Frame], bool],
         want: Callable[[Sequence[BatchRef], Sequence[ReplicaId]], None],
         install: Callable[[tuple[CertifiedBlock, ...]], None],
     ) -> None:
         self._chain = chain
         self._store = store
         self._executor = executor
-        self._send = send
+        self._offer = offer
+        self._requests: dict[ReplicaId, BlocksRequest] = {}
         self._want = want
         self._install = install
         self.catchup = CatchUp()
@@ -48,17 +49,23 @@ class Syncing:
         self.catchup.heard(peer, frame.height)
 
     def on_request(self, peer: ReplicaId, frame: BlocksRequest) -> None:
+        self._requests[peer] = frame
+
+    def _serve(self, peer: ReplicaId, frame: BlocksRequest) -> None:
         first = max(1, frame.from_height)
         heights = range(first, min(frame.from_height + frame.count, self.height + 1))
         found = encode_blocks(self._store.block, heights, self._chain.parameters.frame_bytes // 2)
-        self._send(peer, Blocks(found, self.height))
+        self._offer(peer, Blocks(found, self.height))
 
     def on_blocks(self, peer: ReplicaId, frame: Blocks, now_ms: int) -> None:
-        chain = self._chain
-        blocks, _ = decode_blocks(
-            frame.blocks, chain.chain_id, chain.replica_sets, fake_verify, chain.parameters.window
-        )
         self.catchup.heard(peer, frame.tip_height)
+        if not self.catchup.expects(peer):
+            return
+        chain = self._chain
+        data = frame.blocks[:ASK_BLOCKS]
+        blocks, _ = decode_blocks(
+            data, chain.chain_id, chain.replica_sets, fake_verify, chain.parameters.window
+        )
         self.catchup.answered(peer, blocks, now_ms)
 
     def behind(self, behind: Behind) -> None:
@@ -67,7 +74,10 @@ class Syncing:
         self._moved_ms = -STALL_MS
 
     def work(self, now_ms: int) -> None:
-        """Install what can be installed, ask for what is missing."""
+        """Serve, install what can be installed, ask for what is missing."""
+        requests, self._requests = self._requests, {}
+        for peer, request in requests.items():
+            self._serve(peer, request)
         if self.height != self._last_height:
             self._last_height, self._moved_ms = self.height, now_ms
         run = self.catchup.next_run(self.height)
@@ -80,7 +90,7 @@ class Syncing:
         if now_ms - self._moved_ms >= STALL_MS or self.catchup.held:
             ask = self.catchup.ask(self.height, now_ms)
             if ask is not None:
-                self._send(ask.peer, BlocksRequest(ask.from_height, ask.count))
+                self._offer(ask.peer, BlocksRequest(ask.from_height, ask.count))
 
     def _missing(self, blocks: Sequence[CertifiedBlock]) -> list[BatchRef]:
         refs = [ref for block in blocks for ref in block.refs]

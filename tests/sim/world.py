@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from random import Random
 
+from chainnode.ledger.transaction import Submission
 from chainnode.node import engine
 from tests.sim.byzantine import BY_NAME, Collusion
 from tests.sim.chain import SharedChain, fake_verify
@@ -53,7 +55,8 @@ class World:
         for node in self.nodes:
             self.links.join(node)
         self.faults = Faults(self)
-        self._next_submission = 0
+        self._count = 0
+        self._submitted: list[tuple[Submission, int]] = []
 
     # --- the run ----------------------------------------------------------------------------------
 
@@ -77,17 +80,25 @@ class World:
 
     def submit(self, number: int, count: int) -> None:
         """Transactions at a node: mostly the next ones, now and then any."""
-        node, corpus = self.nodes[number], self.chain.corpus.submissions
+        node = self.nodes[number]
         if not node.alive or self.scheduler.now_ms < node.paused_until_ms:
             return
-        chosen = []
+        client = f"client {self.random.randrange(3)}"
         for _ in range(count):
-            if self.random.random() < 0.15:
-                chosen.append(self.random.choice(corpus))
-            else:
-                chosen.append(corpus[self._next_submission % len(corpus)])
-                self._next_submission += 1
-        node.attempt(lambda: node.peers.batches.submit(chosen, f"client {self.random.randrange(3)}"))
+            submission, valid_until_height = self._next(node)
+            node.attempt(partial(_submit_if_alive, node, submission, client, valid_until_height))
+
+    def _next(self, node: SimNode) -> tuple[Submission, int]:
+        """A transaction and how long it is valid: the next one, or one that was handed in before."""
+        if self._submitted and self.random.random() < 0.1:
+            return self.random.choice(self._submitted[-50:])
+        index = self._count if self.random.random() < 0.9 else self.random.randrange(1_000)
+        self._count += 1
+        longest = self.plan.parameters.validity_heights
+        valid_until_height = node.executor.tip.height + self.random.randint(1, longest)
+        submission = self.chain.corpus.signed(index, valid_until_height, self._count)
+        self._submitted.append((submission, valid_until_height))
+        return submission, valid_until_height
 
     def restart_later(self, node: SimNode) -> None:
         """What stopped by itself is started again, as a service manager does."""
@@ -181,6 +192,11 @@ class World:
                 header = node.store.header(at)
                 if at <= height and (header is None or header.hash() != header_hash):
                     raise Violation(f"node {node.number} lost certified block {at}")
+
+
+def _submit_if_alive(node: SimNode, submission: Submission, client: str, valid_until_height: int) -> None:
+    if node.alive:
+        node.peers.batches.submit(submission, client, valid_until_height)
 
 
 @contextmanager
