@@ -46,8 +46,8 @@ def violations(parameters: Parameters) -> list[str]:
         found.append("block_bytes is smaller than batch_bytes: no block could hold a batch")
     if parameters.frame_bytes < 2 * parameters.batch_bytes:
         found.append("frame_bytes is smaller than twice batch_bytes: a batch with its rows would not fit")
-    # A batch lives for a quarter of it (dissemination.py), and one that expires within the window counts for no
-    # timer (suspicion.py): with less, a silent primary would never be suspected.
+    # A batch lives for a quarter of it (dissemination.py), and one that expires within the window counts for
+    # no timer (suspicion.py): with less, a silent primary would never be suspected.
     if parameters.validity_heights < 8 * parameters.window:
         found.append("validity_heights is smaller than eight windows: batches would expire while they wait")
     if parameters.max_timeout_ms < parameters.base_timeout_ms:
