@@ -146,12 +146,12 @@ class ViewChanger:
     # --- for peers that missed something ----------------------------------------------------------
 
     def resend(self, to: ReplicaId | None, out: Output) -> None:
-        """What we last said about views: our VIEW-CHANGE, or the NEW-VIEW if we lead."""
+        """What we last said about views: our VIEW-CHANGE, or the NEW-VIEW if we lead. That one is large and
+        goes to a single peer that shows that it missed it, never to all again."""
+        new_view = self.new_view
         if self.own is not None:
             out.send.append(Outbound(self.own, to))
-        elif (
-            not self.changing
-            and self.new_view is not None
-            and self.new_view.replica == self._setting.replica_id
-        ):
-            out.send.append(Outbound(self.new_view, to))
+        elif to is None or self.changing or new_view is None:
+            return
+        elif new_view.replica == self._setting.replica_id:
+            out.send.append(Outbound(new_view, to))

@@ -49,13 +49,14 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     built = Table(title=escape(title), title_justify="left", title_style="bold")
     for index, column in enumerate(columns):
         numeric = bool(cells) and all(_numeric(row[index]) for row in cells)
-        # Where the terminal is narrow, texts wrap; numbers and short words do not.
+        # Where the terminal is narrow, texts and headers wrap; numbers and short words do not.
         whole = all(len(row[index]) <= WORD and " " not in row[index] for row in cells)
         built.add_column(
             escape(column),
             justify="right" if numeric else "left",
             overflow="fold",
-            no_wrap=numeric or whole,
+            # Cropped, a number would be another number.
+            min_width=max((len(row[index]) for row in cells), default=0) if numeric or whole else None,
         )
     for row in cells:
         built.add_row(*map(escape, row))

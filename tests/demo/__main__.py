@@ -15,6 +15,7 @@ from tests.demo.world import World
 PATIENTS = 40
 SEED = 7
 MIN_BUNDLES = 8
+EXIT_INTERRUPTED = 130
 
 
 def prepare(folder: Path) -> None:
@@ -26,21 +27,31 @@ def prepare(folder: Path) -> None:
                 f"error[DEMO-01]: {folder} is not empty and was not made by the demo\n"
                 "  unchanged: nothing was touched\n  next: name another --folder"
             )
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+        for child in folder.iterdir():
+            # The marker stays until the end: an interrupted clean-up is still a demo's folder.
+            if child.is_dir() and not child.is_symlink():
+                shutil.rmtree(child)
+            elif child != marker:
+                child.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
     marker.touch()
+
+
+def check_data(data: Path | None) -> None:
+    """There are enough bundles. Nothing was touched yet."""
+    found = 0 if data is None else len(list(data.glob("*.json")))
+    if data is not None and found < MIN_BUNDLES:
+        sys.exit(
+            f"error[DEMO-02]: {data} holds {found} *.json files, at least {MIN_BUNDLES} are needed\n"
+            "  unchanged: nothing was started, nothing was removed\n"
+            "  next: make demo DATA=folder-with-FHIR-R4-bundles"
+        )
 
 
 def bundles_of(folder: Path, data: Path | None, patients: int) -> list[Path]:
     """The user's bundles, or synthetic ones that are written where they can be looked at."""
     if data is not None:
-        found = sorted(data.glob("*.json"))
-        if len(found) < MIN_BUNDLES:
-            sys.exit(
-                f"error[DEMO-02]: {data} holds {len(found)} *.json files, at least {MIN_BUNDLES} are needed\n"
-                "  unchanged: nothing was started\n  next: make demo DATA=folder-with-FHIR-R4-bundles"
-            )
-        return found
+        return sorted(data.glob("*.json"))
     target = folder / "bundles"
     target.mkdir()
     files = []
@@ -80,6 +91,7 @@ def main() -> int:
     parser.add_argument("--patients", type=int, default=PATIENTS, help="synthetic patients, without --data")
     given = parser.parse_args()
     folder = given.folder.absolute()
+    check_data(given.data)
     prepare(folder)
     stage = Stage()
     stage.line(
@@ -91,7 +103,13 @@ def main() -> int:
     except OperatorError as error:
         print(f"{error}\n  unchanged: {error.unchanged}\n  next: {error.next_step}", file=sys.stderr)
         return error.code.exit_code
-    stage.line("the main job is done; look around in " + str(given.folder))
+    except KeyboardInterrupt:
+        print("interrupted; the nodes are stopped", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    stage.line("the main job is done, the nodes are down; look around in " + str(given.folder))
+    stage.look(
+        f"{Path(sys.executable).parent / 'chainnode'} is the command line, `make localnet` starts nodes"
+    )
     return 0
 
 

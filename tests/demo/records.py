@@ -63,8 +63,8 @@ async def _dry_run(world: World) -> None:
     assert before == after and not outcome.anchored, "a dry run anchors nothing"
     removed = sum(outcome.reports[0].by_class("removed").values()) if outcome.reports else 0
     world.stage.line(
-        f"--dry-run in {department.slug} of hospital-a: {removed} values of the first bundle would go, "
-        f"nothing is anchored (height {before} -> {after})"
+        f"--dry-run in {department.slug} of hospital-a: {removed} values of the first bundle would be "
+        f"removed, nothing is anchored (height {before} -> {after})"
     )
 
 

@@ -7,9 +7,12 @@ import signal
 import sys
 from pathlib import Path
 
-from genesis.errors import OperatorError
+from chainnode.store.lock import FolderLock
+from genesis.errors import EXIT_IN_USE, OperatorError
 from tests.localnet.consortium import found
 from tests.localnet.nodes import Nodes
+
+MARKER = "made-by-localnet"
 
 
 async def _until_stopped(nodes: Nodes) -> None:
@@ -23,13 +26,35 @@ async def _until_stopped(nodes: Nodes) -> None:
     await stop.wait()
 
 
+def clear(folder: Path) -> str:
+    """Remove an earlier network of this command's; why not, where it is another's or still runs."""
+    if not folder.exists():
+        return ""
+    if not (folder / MARKER).exists():
+        return f"{folder} was not made by make localnet"
+    for home in sorted(folder.glob("*/lock")):
+        try:
+            FolderLock(home.parent).release()
+        except OperatorError as error:
+            return error.what
+    shutil.rmtree(folder)
+    return ""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make localnet", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(".localnet"))
     folder = parser.parse_args().folder.absolute()
-    if folder.exists():
-        shutil.rmtree(folder)
+    problem = clear(folder)
+    if problem:
+        print(
+            f"error[LOCALNET]: {problem}\n  unchanged: nothing was touched\n  next: stop it, or --folder",
+            file=sys.stderr,
+        )
+        return EXIT_IN_USE
     try:
+        folder.mkdir(parents=True)
+        (folder / MARKER).touch()
         with Nodes(found(folder)) as nodes:
             nodes.start()
             asyncio.run(_until_stopped(nodes))

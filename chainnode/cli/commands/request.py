@@ -247,6 +247,8 @@ def release(
     json: JsonOption = False,
 ) -> None:
     """Ask for the release; wait for the certified decision; write its receipt. Exit code 5: REFUSED."""
+    if receipt is not None and receipt.exists():
+        raise usage(f"{receipt} is there already: a receipt is not written over", "name another --receipt")
     target = Target(home, socket, Role.RESEARCHER, min_height)
     keys = open_key(ProjectKeys, project_file, passphrase_file)
 
@@ -258,7 +260,12 @@ def release(
     name = f"{record.request_id.hex()}-{record.height}.receipt"
     path = write_private(receipt or Path(name), decision.receipt)
     data = submitted(decision.result, outcome=record.outcome, rule=record.rule, receipt=path, record=record)
-    show(data, verdicts_table(record), f"Receipt: {path}; check it: chainnode verify {path}", json=json)
+    show(
+        data,
+        verdicts_table(record),
+        f"Receipt: {path}; check it: chainnode verify {path} --genesis GENESIS",
+        json=json,
+    )
     if not decision.authorised:
         raise OperatorError(
             CLI_REFUSED,
