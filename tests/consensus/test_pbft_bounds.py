@@ -202,3 +202,13 @@ def test_a_peer_that_still_asks_for_the_view_gets_its_new_view():
     solo.wait(700)
     ready = solo.receive(view_change(1, 2))
     assert isinstance(sent(ready)[0], NewView)
+
+
+def test_a_new_view_is_not_sent_to_all_again():
+    solo = Solo(1)
+    solo.batch(batch(1))
+    solo.wait(1_100)
+    ready = solo.receive(view_change(1, 0), view_change(1, 3))
+    assert [outbound.to for outbound in ready.send if isinstance(outbound.message, NewView)] == [None]
+    assert not sent(solo.wait(2_000), NewView)
+    assert len(sent(solo.connected(3), NewView)) == 1
