@@ -95,7 +95,12 @@ class Steps:
             self.vote_on_all(out)
 
     def vote_on_all(self, out: Output) -> None:
-        """Give the votes that were not allowed until now."""
+        """Where voting begins: say again what the log holds, for the stop may have come between log and
+        link, then give the votes that were not allowed until now."""
+        if self.may_vote:
+            for peer in self.marks.ids:
+                if peer != self.parts.setting.replica_id and peer not in self.unlinked:
+                    self.tell(peer, out)
         self.parts.certifier.cast_votes(self.marks, self.parts.changer.view, out)
         self.parts.certifier.count_all(self.marks, out)
         self.parts.ordering.advance_all(out)

@@ -364,3 +364,14 @@ def test_all_replicas_stop_at_once_and_go_on():
 def test_prepared_record_is_a_record_of_its_own():
     record = PreparedRecord(prepared(proposal(1, (REF,))))
     assert decode(encode(record), Record, limit_bytes=1 << 20) == record
+
+
+def test_a_new_view_that_was_logged_but_never_sent_is_told_when_voting_begins():
+    solo = Solo(1)
+    solo.batch(REF)
+    solo.wait(1_100)
+    [message] = sent(solo.receive(view_change(1, 0), view_change(1, 3)), NewView)
+    again = restarted(solo, observed=False)
+    assert not sent(again.connected(2))
+    told = again.observe().send
+    assert [o.to for o in told if o.message == message] == [0, 2, 3]
