@@ -109,11 +109,28 @@ def test_messages_of_later_views_are_bounded_for_each_peer():
     assert len(solo.replica._parts.future) <= 2 * 3 * 4
 
 
+def test_messages_of_later_views_are_forgotten_with_their_slots():
+    solo = Solo(1)
+    for sequence in (1, 2, 3):
+        solo.receive(commit(proposal(sequence, (batch(sequence),), view=5), 3))
+    solo.install(certificate(2))
+    assert len(solo.replica._parts.future) == 1
+
+
 def test_of_a_later_view_the_newest_counts():
     solo = Solo(1)
     solo.receive(commit(proposal(1, (batch(1),), view=5), 3))
     assert rules(solo.receive(commit(proposal(1, (batch(1),), view=4), 3))) == ["superseded"]
     assert solo.replica.status().ahead == ((3, 5),)
+
+
+def test_a_peer_that_went_on_to_a_later_view_is_heard_there():
+    solo = Solo(1)
+    earlier, later = (commit(proposal(1, (batch(1),), view=view), 3) for view in (5, 6))
+    ready = solo.receive(earlier, later)
+    assert not ready.evidence
+    solo.enter(6)
+    assert later in solo.replica.votes_of(3) and earlier not in solo.replica.votes_of(3)
 
 
 def test_a_conflicting_message_of_a_later_view_is_evidence_once():
@@ -181,17 +198,17 @@ def test_a_peer_whose_link_came_up_is_told_again():
     assert told[1:] == [prepare(second, 1), commit(second, 1)]
 
 
-def test_a_peer_that_repeats_votes_on_what_is_certified_gets_the_certificate_once_in_a_while():
+@pytest.mark.parametrize("late", [commit(proposal(1, (batch(1),)), 3), block_vote(1, 3)])
+def test_a_peer_that_repeats_votes_on_what_is_certified_gets_the_certificate_once_in_a_while(late: object):
     solo = Solo(1)
     solo.batch(batch(1))
-    first = proposal(1, (batch(1),))
-    solo.decide(first)
+    solo.decide(proposal(1, (batch(1),)))
     solo.certify(1)
-    assert not sent(solo.receive(commit(first, 3))), "late votes are normal"
+    assert not sent(solo.receive(late)), "late votes are normal"
     solo.wait(1_200)
-    [told] = sent(solo.receive(commit(first, 3)))
+    [told] = sent(solo.receive(late))
     assert told.certificate.height == 1
-    assert not sent(solo.receive(commit(first, 3)))
+    assert not sent(solo.receive(late))
 
 
 def test_a_peer_that_still_asks_for_the_view_gets_its_new_view():

@@ -6,7 +6,7 @@ from consensus.ready import ViewRecord
 from consensus.rules import Watermarks
 from tests.consensus.cluster import Cluster
 from tests.consensus.fakes import batch, members
-from tests.consensus.solo import Solo, certificate, proposal, rules, sent, view_change
+from tests.consensus.solo import Solo, certificate, commit, proposal, rules, sent, view_change
 
 FIRST = members(4)
 JOINED = members(5, epoch=1)
@@ -41,6 +41,14 @@ def test_views_restart_with_an_epoch():
     status = solo.replica.status()
     assert (status.epoch, status.view, status.changing) == (1, 0, False)
     assert ViewRecord(1, 0, False) in ready.persist
+
+
+def test_nothing_of_the_epoch_before_is_kept():
+    solo = Solo(1, replica_sets=joins_at(3))
+    solo.receive(commit(proposal(2, (batch(0),), view=5), 3), view_change(7, 2))
+    solo.install(certificate(2))
+    status = solo.replica.status()
+    assert not status.ahead and not status.asked and not status.slots
 
 
 def test_messages_of_another_epoch_are_rejected():

@@ -173,6 +173,16 @@ def test_a_silent_replica_still_follows():
     assert solo.receive(*(block_vote(1, r) for r in (0, 2, 3))).certified
 
 
+def test_votes_that_were_held_back_are_given_when_the_silence_ends():
+    solo = Solo(1, parameters=Parameters(window=4), damage=True)
+    solo.install(certificate(3))
+    for height in (4, 5):
+        solo.batch(batch(height))
+        solo.decide(proposal(height, (batch(height),)))
+        assert not sent(solo.executed(height))
+    assert block_vote(5, 1) in sent(solo.pass_on(4))
+
+
 def test_the_silence_outlives_a_further_restart():
     solo = Solo(1, damage=True)
     again = Solo(1, records=solo.log)
