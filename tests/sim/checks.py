@@ -20,7 +20,7 @@ from consensus.messages import (
     QuorumCertificate,
     ViewChange,
 )
-from consensus.types import BlockHeader, Digest
+from consensus.types import BatchRef, BlockHeader, Digest
 from tests.sim.trace import Violation
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Checks:
         self._block_voters: dict[tuple[int, Digest], set[int]] = {}
         self._committers: dict[tuple[int, int, Digest], set[int]] = {}
         self._committed: dict[int, Digest] = {}
+        self._refs: dict[Digest, tuple[BatchRef, ...]] = {}
         self._first: dict[tuple[Any, ...], bytes] = {}
         self._within: dict[int, dict[bytes, None]] = {}
 
@@ -79,7 +80,14 @@ class Checks:
                 self._is_no_second(node, message)
             if isinstance(message, NewView):
                 self._follows(node, message)
+            if isinstance(message, Prepare | Commit):
+                self._has_batches(node, message)
         self.count(message)
+
+    def _has_batches(self, node: "SimNode", message: Prepare | Commit) -> None:
+        for ref in self._refs.get(message.digest, ()):
+            if not node.store.has_batch(ref.digest):
+                raise Violation(f"node {node.number} votes for a batch it has not: {outline(message)}")
 
     def _follows(self, node: "SimNode", message: NewView) -> None:
         """NEW-VIEW takes up what was prepared in the highest view, and whatever a quorum has committed."""
@@ -125,6 +133,9 @@ class Checks:
     def count(self, message: Message) -> None:
         """Count a vote, an honest one or not."""
         quorum = self._chain.members.quorum
+        for one in with_proposals(message):
+            if isinstance(one, PrePrepare):
+                self._refs[one.digest(self._chain.chain_id)] = one.refs
         if isinstance(message, Commit):
             voters = self._committers.setdefault((message.view, message.sequence, message.digest), set())
             voters.add(message.replica)

@@ -41,6 +41,7 @@ class Faults:
             "isolate-on": self._arm,
             "kill-on": self._arm,
             "power-on": self._arm,
+            "funnel": self._arm,
             "isolate": self._isolate,
             "partition": self._partition,
             "cut": self._cut,
@@ -105,8 +106,12 @@ class Faults:
 
     def speaking(self, node: "SimNode", message: Message) -> None:
         """The node is about to say `message`, which is in its log: some faults wait for just that."""
+        if isinstance(message, PrePrepare):
+            self._proposed()
         for fault in self._armed.get(node.number, ()):
             if not isinstance(message, WORDS[fault.amount % len(WORDS)]) or self._world.healed:
+                continue
+            if fault.kind == "funnel":
                 continue
             self._armed[node.number].remove(fault)
             node.trace(f"{fault.kind} strikes")
@@ -115,6 +120,30 @@ class Faults:
                 return
             node.fuse_cuts_power = fault.kind == "power-on"
             raise Crash
+
+    def _proposed(self) -> None:
+        """A proposal is on its way to everybody. For a moment all votes reach one member alone, which then
+        goes away: it knows of a prepared slot, and the next view knows nothing of it."""
+        world, numbers = self._world, range(len(self._world.nodes))
+        fault = next((one for all_ in self._armed.values() for one in all_ if one.kind == "funnel"), None)
+        if fault is None or world.healed:
+            return
+        self._armed[fault.node].remove(fault)
+        lossy = world.links.conditions.lossy
+        dead = [(one, other) for one in numbers for other in numbers if other != fault.node]
+
+        def narrow() -> None:
+            lossy.update({(pair, Channel.VOTES): 1_000 for pair in dead})
+            world.trace.add(world.scheduler.now_ms, fault.node, "votes reach nobody else")
+
+        def leave() -> None:
+            for pair in dead:
+                lossy.pop((pair, Channel.VOTES), None)
+            if not world.healed:
+                self._isolate(fault, world.nodes[fault.node])
+
+        world.scheduler.after(0, narrow)
+        world.scheduler.after(30 + 4 * fault.amount, leave)
 
     # --- links ------------------------------------------------------------------------------------
 

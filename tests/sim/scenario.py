@@ -46,14 +46,18 @@ class Plan:
     trouble_ms: int
 
 
-TRIGGERED = ("isolate-on", "kill-on", "power-on")
+TRIGGERED = ("isolate-on", "kill-on", "power-on", "funnel")
 """When the node is about to say something: `amount` says what (see faults.py)."""
 CRASHES = ("kill", "power", "kill-at", "power-at", "full-at")
 CUTS = ("isolate", "partition", "cut", "one-way", "flap")
 STALLS = ("pause", "slow-disk", "clock", "delay", "drop", "duplicate", "lossy", "starve", "shuffle")
 KINDS = CRASHES * 3 + CUTS * 2 + STALLS + TRIGGERED * 2
 STORMY = (
-    CUTS + TRIGGERED * 4 + ("isolate-on", "lossy", "starve", "shuffle") * 5 + ("pause", "kill-at", "power-at")
+    CUTS
+    + TRIGGERED * 4
+    + ("isolate-on", "lossy", "starve", "shuffle") * 5
+    + ("funnel",) * 12
+    + ("pause", "kill-at", "power-at")
 )
 EVERYBODY = ("kill", "power")
 
@@ -67,6 +71,9 @@ def plan_of(seed: int) -> Plan:
     faulty = _faulty(random, members)
     count = random.randint(10, 40) if stormy else random.randint(0, 14)
     faults = [_fault(random, members, trouble_ms, stormy) for _ in range(count)]
+    if stormy and random.random() < 0.5:
+        # Views that come and go all the time.
+        faults = [*faults[:4], Fault(200, "shuffle", 0, trouble_ms, amount=random.choice((2, 6, 12, 25)))]
     if random.random() < 0.2:
         at = random.randint(500, trouble_ms)
         kind = random.choice(EVERYBODY)
