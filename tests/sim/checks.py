@@ -65,7 +65,8 @@ class Checks:
         self.certificates: dict[int, Digest] = {}
         self._block_voters: dict[tuple[int, Digest], set[int]] = {}
         self._committers: dict[tuple[int, int, Digest], set[int]] = {}
-        self._committed: dict[int, Digest] = {}
+        self._committed: dict[int, tuple[int, Digest]] = {}
+        """The lowest view in which a quorum committed a slot, and what."""
         self._refs: dict[Digest, tuple[BatchRef, ...]] = {}
         self._first: dict[tuple[Any, ...], bytes] = {}
         self._within: dict[int, dict[bytes, None]] = {}
@@ -90,7 +91,8 @@ class Checks:
                 raise Violation(f"node {node.number} votes for a batch it has not: {outline(message)}")
 
     def _follows(self, node: "SimNode", message: NewView) -> None:
-        """NEW-VIEW takes up what was prepared in the highest view, and whatever a quorum has committed."""
+        """NEW-VIEW takes up what was prepared in the highest view, and whatever a quorum has committed
+        in a view before."""
         stable = max(change.stable_height for change in message.view_changes)
         prepared = [one.pre_prepare for change in message.view_changes for one in change.prepared]
         top = max([stable, *(one.sequence for one in prepared)])
@@ -106,7 +108,8 @@ class Checks:
             ]
             if allowed and slot not in allowed:
                 raise Violation(f"node {node.number} takes up the wrong slot {sequence}: {outline(message)}")
-            if self._committed.get(sequence, slot) != slot:
+            committed_view, committed = self._committed.get(sequence, (message.view, slot))
+            if committed_view < message.view and committed != slot:
                 raise Violation(f"node {node.number} drops committed slot {sequence}: {outline(message)}")
 
     def _is_durable(self, node: "SimNode", message: Message, data: bytes) -> None:
@@ -140,16 +143,18 @@ class Checks:
             voters = self._committers.setdefault((message.view, message.sequence, message.digest), set())
             voters.add(message.replica)
             if len(voters) >= quorum:
-                self._committed_slot(message.sequence, message.digest)
+                self._committed_slot(message)
         elif isinstance(message, BlockVote):
             voters = self._block_voters.setdefault((message.height, message.header_hash), set())
             voters.add(message.replica)
             if len(voters) >= quorum:
                 self._certificate(message.height, message.header_hash)
 
-    def _committed_slot(self, sequence: int, slot: Digest) -> None:
-        if self._committed.setdefault(sequence, slot) != slot:
-            raise Violation(f"quorums committed different content in slot {sequence}")
+    def _committed_slot(self, commit: Commit) -> None:
+        view, slot = self._committed.get(commit.sequence, (commit.view, commit.digest))
+        if slot != commit.digest:
+            raise Violation(f"quorums committed different content in slot {commit.sequence}")
+        self._committed[commit.sequence] = (min(view, commit.view), slot)
 
     def _certificate(self, height: int, header_hash: Digest) -> None:
         if self.certificates.setdefault(height, header_hash) != header_hash:
