@@ -8,7 +8,7 @@ batches.py, future.py. steps.py ties them together, restore.py brings them back 
 from collections.abc import Callable, Iterable
 
 from consensus.ballot import Setting
-from consensus.messages import Authenticated, QuorumCertificate, SignedMessage
+from consensus.messages import Authenticated, Certified, Message, QuorumCertificate
 from consensus.output import Output
 from consensus.parameters import Parameters
 from consensus.parts import Parts
@@ -87,11 +87,14 @@ class Replica:
         To be called when a quorum of the members, this one included, answered (an answer may be empty), and
         again with what comes later. From the first call on this replica votes, unless a vote turns up that
         the log does not hold: then it follows and does not vote until a certificate lies a full window
-        beyond.
+        beyond. Where peers are further, it catches up first: what it said up to there they may have dropped.
         """
         out = self._begin(now)
         for message in (item.message for item in messages):
-            self._steps.guard(message, out)
+            if isinstance(message, Certified):
+                self._steps.follow_first(message, now, out)
+            else:
+                self._steps.guard(message, out)
         if self._parts.ballot.asking:
             self._start_voting(out)
         return self._steps.settle(now, out)
@@ -180,8 +183,9 @@ class Replica:
         """What this replica does and waits for."""
         return status_of(self._parts)
 
-    def votes_of(self, replica: ReplicaId) -> tuple[SignedMessage, ...]:
-        """The last votes that this replica holds of `replica`, for its `observed_own`."""
+    def votes_of(self, replica: ReplicaId) -> tuple[Message, ...]:
+        """The last votes that this replica holds of `replica`, and its own stable certificate, for that one's
+        `observed_own`."""
         return last_votes(self._parts, replica)
 
     def records(self) -> tuple[Record, ...]:

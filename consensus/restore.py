@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator
 
 from consensus.messages import (
     BlockVote,
+    Certified,
     Commit,
+    Message,
     NewView,
     Prepare,
     PreparedCertificate,
@@ -152,12 +154,14 @@ def slot_votes(parts: Parts, replica: ReplicaId) -> list[SignedMessage]:
     return held
 
 
-def last_votes(parts: Parts, replica: ReplicaId) -> tuple[SignedMessage, ...]:
+def last_votes(parts: Parts, replica: ReplicaId) -> tuple[Message, ...]:
     """All that is held of `replica`'s votes: also what it said about views, and its vote in the stable
-    certificate."""
-    changer = parts.changer
+    certificate. And that certificate: votes up to there are held by nobody any more."""
+    changer, stable = parts.changer, parts.certifier.stable
     stable_vote = parts.certifier.stable_vote_of(replica)
-    held: list[SignedMessage] = [] if stable_vote is None else [stable_vote]
+    held: list[Message] = [] if stable is None else [Certified(stable, parts.setting.replica_id)]
+    if stable_vote is not None:
+        held.append(stable_vote)
     if replica in changer.asked:
         held.append(changer.asked[replica])
     if changer.new_view is not None:

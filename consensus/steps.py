@@ -132,6 +132,14 @@ class Steps:
         if is_lost(self.parts, message):
             hold_for(self.parts, message, out)
 
+    def follow_first(self, message: Certified, now: Now, out: Output) -> None:
+        """A peer is further than this replica, which does not know yet what it said before it started."""
+        self.parts.certifier.on_certificate(message.certificate, self.marks, out)
+        self.move(now, out)
+        height = message.certificate.height
+        if self.parts.ballot.asking and message.epoch == self.marks.epoch and height > self.marks.low:
+            self.parts.ballot.keep_silent(message.epoch, 0, height, out)
+
     def _on_slot_message(self, message: PrePrepare | Prepare | Commit, now: Now, out: Output) -> None:
         parts = self.parts
         placement = place(message, self.marks, parts.changer.view, parts.changer.changing)

@@ -24,7 +24,7 @@ from chainnode.node.driver import Driver
 from chainnode.node.engine import Engine
 from consensus.authenticate import Verify, authenticate
 from consensus.codec import DecodeError, decode, encode
-from consensus.messages import Authenticated, Message
+from consensus.messages import Authenticated, Certified, Message
 from consensus.ready import Rejection
 from consensus.types import ReplicaId, ReplicaSets
 
@@ -194,7 +194,11 @@ class Network:
     async def _on_own_votes(self, peer: ReplicaId, frame: OwnVotes) -> None:
         """The guard against a disk that was rolled back: the replica votes once a quorum answered."""
         found = {data: self._authenticated(peer, data) for data in frame.messages}
-        mine = {data: one for data, one in found.items() if one and one.message.replica == self._member}
+        mine = {
+            data: one
+            for data, one in found.items()
+            if one and (one.message.replica == self._member or isinstance(one.message, Certified))
+        }
         if self._guard_done:
             await self._driver.put(inputs.OwnVotes(tuple(mine.values())))
             return

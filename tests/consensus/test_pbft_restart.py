@@ -3,7 +3,7 @@
 import pytest
 
 from consensus.codec import decode, encode
-from consensus.messages import BlockVote, Commit, NewView, Prepare, PrePrepare, ViewChange
+from consensus.messages import BlockVote, Certified, Commit, NewView, Prepare, PrePrepare, ViewChange
 from consensus.parameters import Parameters
 from consensus.ready import HoldRecord, PreparedRecord, Record, StableRecord, ViewRecord
 from tests.consensus.cluster import Cluster
@@ -327,7 +327,7 @@ def test_peers_hand_out_the_last_votes_they_hold():
 def test_peers_hand_out_votes_of_certificates_too():
     solo = Solo(1)
     solo.install(certificate(5))
-    assert solo.replica.votes_of(2) == (block_vote(5, 2),)
+    assert solo.replica.votes_of(2) == (Certified(certificate(5), 1), block_vote(5, 2))
     again = restarted(prepared_backup())
     assert prepare(proposal(1, (REF,)), 2) in again.replica.votes_of(2)
 
