@@ -192,8 +192,9 @@ class Checks:
         parameters, everyone = self._chain.parameters, self._chain.members.n
         reach = 2 * parameters.window
         parts = node.engine.replica._parts
-        if node.trusted and parts.ballot.hold is not None:
-            raise Violation(f"node {node.number} mistrusts a log that was not touched: {parts.ballot.hold}")
+        hold = parts.ballot.hold
+        if node.trusted and hold is not None and hold.height > self.top:
+            raise Violation(f"node {node.number} mistrusts a log that was not touched: {hold}")
         sizes = {
             "slots": (len(parts.ordering.slots), reach),
             "heights voted on": (len(parts.certifier.votes), reach),

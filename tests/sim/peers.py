@@ -31,7 +31,7 @@ from chainnode.node.network import (
 from chainnode.node.sync import LOOK_EVERY_MS
 from chainnode.node.turn import Turn
 from consensus.codec import DecodeError, encode
-from consensus.messages import Authenticated, Message
+from consensus.messages import Authenticated, Certified, Message
 from tests.sim.batches import Batches
 from tests.sim.checks import outline
 from tests.sim.syncing import Syncing
@@ -193,7 +193,8 @@ class Peers:
         mine = {
             data: one
             for data, one in found.items()
-            if isinstance(one, Authenticated) and one.message.replica == node.number
+            if isinstance(one, Authenticated)
+            and (one.message.replica == node.number or isinstance(one.message, Certified))
         }
         if self._guard_done:
             node.put(inputs.OwnVotes(tuple(mine.values())))

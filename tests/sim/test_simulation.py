@@ -53,7 +53,7 @@ def test_the_bugs_are_planted_in_at_least_five_places_and_taken_out_again() -> N
     assert [owner.__dict__[name] for owner, name, _ in patches] == before
 
 
-@pytest.mark.parametrize("seed", [7, 13])
+@pytest.mark.parametrize("seed", [7])
 def test_a_seed_replays_exactly_in_another_process(seed: int) -> None:
     code = f"from tests.sim.runner import run_seed; print(run_seed({seed}).trace_hash)"
     found = {run_seed(seed).trace_hash}
