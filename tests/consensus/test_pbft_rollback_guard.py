@@ -1,4 +1,4 @@
-"""The guard against a rolled-back disk where peers are further: what they certified, they hold no votes on."""
+"""The guard against a rolled-back disk where peers are further: what is certified, they hold no votes on."""
 
 from consensus.messages import Certified
 from consensus.ready import StableRecord
