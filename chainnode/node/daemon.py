@@ -1,14 +1,11 @@
 """The composition root: the only place that knows every room. Opens, wires, runs, closes."""
 
 import asyncio
-import logging
 import signal
-import sys
 from collections.abc import Coroutine
 from contextlib import ExitStack
 from typing import Any
 
-import structlog
 import uvloop
 from structlog.stdlib import BoundLogger
 
@@ -17,11 +14,11 @@ from chainnode.ledger.machine import Execution
 from chainnode.ledger.state import State
 from chainnode.net import wire
 from chainnode.net.libp2p_transport import Libp2pTransport
-from chainnode.net.port import Peer, Tap, TransportConfig
+from chainnode.net.port import Tap
 from chainnode.node.admissions import Admissions
 from chainnode.node.batches import Batches
 from chainnode.node.clock import now, process_age_ms, wall_ms
-from chainnode.node.config import LogConfig, NodeConfig
+from chainnode.node.config import NodeConfig
 from chainnode.node.courier import Courier
 from chainnode.node.desk import Desk
 from chainnode.node.driver import Driver, ForkError, Halted
@@ -30,8 +27,10 @@ from chainnode.node.errors import NOD_FORK
 from chainnode.node.executor import EVENT_RELEASED
 from chainnode.node.filing import Filing
 from chainnode.node.freshness import Freshness
+from chainnode.node.logs import node_logger
 from chainnode.node.network import Network
 from chainnode.node.opening import Opened, open_node
+from chainnode.node.peering import transport_config
 from chainnode.node.postroom import POST_FRAMES, Postroom
 from chainnode.node.reads import Reads
 from chainnode.node.receiver import Receiver
@@ -51,7 +50,7 @@ from genesis.errors import OperatorError
 def run(config: NodeConfig, *, tap: Tap | None = None) -> None:
     """Run a node until SIGINT or SIGTERM. Raises OperatorError; nothing it started is left then."""
     started_ms = now().monotonic_ms - process_age_ms()
-    log = _logger(config.log)
+    log = node_logger(config.log)
     with ExitStack() as closing:
         opened = open_node(config, closing)
         log = log.bind(member=opened.member.id)
@@ -59,26 +58,6 @@ def run(config: NodeConfig, *, tap: Tap | None = None) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(opened, started_ms, tap, log))
         log.info("stopped", height=opened.executor.tip.height)
-
-
-def _logger(config: LogConfig) -> BoundLogger:
-    level = logging.getLevelNamesMapping()[config.level.upper()]
-    renderer: Any = (
-        structlog.processors.JSONRenderer() if config.format == "json" else structlog.dev.ConsoleRenderer()
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
-    logger: BoundLogger = structlog.get_logger("node")
-    return logger
 
 
 class _House:
@@ -93,7 +72,7 @@ class _House:
         certified = executor.certified
         self.waiters = Waiters(certified.height if certified else 0)
         self.stash = Stash(opened.store)
-        self.transport = Libp2pTransport(_transport_config(opened), tap)
+        self.transport = Libp2pTransport(transport_config(opened), tap)
         self.engine = Engine(
             chain_id=genesis.chain_id,
             replica_id=member,
@@ -333,25 +312,6 @@ class _House:
         finally:
             await self.gateway.stop(grace_ms=0)
             await self.transport.stop()
-
-
-def _transport_config(opened: Opened) -> TransportConfig:
-    peers: dict[int, Peer] = {}
-    for member in opened.genesis.members:
-        if member.number == opened.member.number:
-            continue
-        local = opened.config.peer(member.id)
-        address = (local.host, local.port) if local is not None else None
-        dial: Any = local.dial if local is not None else "in"
-        peers[member.number] = Peer(member.transport_key, address, dial)
-    return TransportConfig(
-        member=opened.member.number,
-        seed=opened.keys.transport.seed,
-        chain_id=opened.genesis.chain_id,
-        listen=(opened.config.listen.host, opened.config.listen.port),
-        peers=peers,
-        frame_bytes=opened.genesis.parameters.frame_bytes,
-    )
 
 
 async def _serve(opened: Opened, started_ms: int, tap: Tap | None, log: BoundLogger) -> None:
