@@ -11,10 +11,19 @@ SECONDS_BETWEEN_LINES = 5
 EXIT_FAILED = 1
 
 
+def _at_least_one(text: str) -> int:
+    """Seeds to run: none would pass with nothing tried."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} seeds try nothing, a number from 1 up is needed")
+    return int(text)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """0 where every seed passed, or where the planted bug was caught."""
     parser = argparse.ArgumentParser(prog="python -m tests.sim", description="The deterministic simulator.")
-    parser.add_argument("--seeds", type=int, default=200, help="run the seeds from 0 up to this one")
+    parser.add_argument(
+        "--seeds", type=_at_least_one, default=200, help="run the seeds from 0 up to this one"
+    )
     parser.add_argument("--first", type=int, default=0, help="begin with this seed")
     parser.add_argument("--seed", type=int, help="run this one alone")
     parser.add_argument("--break", dest="bug", default="", choices=["", *BREAKS], help="plant a bug")

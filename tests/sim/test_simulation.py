@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from genesis.errors import EXIT_USAGE
 from tests.sim.__main__ import main
 from tests.sim.breaks import BREAKS, planted
 from tests.sim.runner import run_seed
@@ -100,3 +101,14 @@ def test_the_command_fails_and_shows_the_replay_where_a_seed_fails(
         assert main(["--seed", "0"]) == 1
     shown = capsys.readouterr().out
     assert "replay: make sim SEED=0" in shown and shown.splitlines()[-1] == "0 passed, 1 failed"
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "many"])
+def test_a_run_without_a_single_seed_is_refused_and_does_not_pass(
+    count: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(["--seeds", count])
+    assert refused.value.code == EXIT_USAGE
+    said = capsys.readouterr()
+    assert "a number from 1 up is needed" in said.err and "passed" not in said.out
