@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from consensus.parameters import Parameters
-from genesis.checks import problems
+from genesis.checks import brief, problems
 from genesis.codes import (
     GEN_DIFFERENT,
+    GEN_EXISTS,
     GEN_INVALID,
     GEN_REQUEST_FOREIGN,
     GEN_UNREADABLE,
@@ -79,7 +80,7 @@ def build(
     if broken:
         raise OperatorError(
             GEN_INVALID,
-            f"these requests and settings break {len(broken)} rule(s): " + "; ".join(broken[:5]),
+            f"these requests and settings break {len(broken)} rule(s): {brief(broken)}",
             unchanged="nothing was built",
             next_step="correct the settings or ask for the requests anew",
         )
@@ -175,6 +176,33 @@ def combine(copies: Sequence[bytes]) -> bytes:
             )
         signatures |= file.signatures
     return encode_file(files[0].body, signatures)
+
+
+def put(path: Path, data: bytes) -> GenesisFile:
+    """Write a document to `path`; where it stands there already, add what signatures `data` has more.
+
+    Nothing that is there is ever lost. Returns the file as it then is. Raises OperatorError GEN-11
+    where something else has the name, GEN-01.
+    """
+    if path.exists() or path.is_symlink():
+        there = read_limited(path, MAX_FILE_BYTES)
+        try:
+            data = combine([there, data])
+        except OperatorError as error:
+            raise OperatorError(
+                GEN_EXISTS,
+                f"{path} is there already and is {_otherwise(error)}",
+                unchanged="the file there is as it was, with whatever signatures it holds",
+                next_step=f"name another file with --out, or move this one away: mv {path} {path}.old",
+            ) from None
+        if data == there:
+            return parse_file(data, str(path))
+    write_file(path, data)
+    return parse_file(data, str(path))
+
+
+def _otherwise(error: OperatorError) -> str:
+    return "another document" if error.code is GEN_DIFFERENT else f"no genesis file ({error.code.code})"
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
+from msgspec import structs
+
+from consensus.bounds import proposal_bytes
 from consensus.domain import SUITE
 from consensus.parameters import violations
 from genesis.keys import valid_sealing_key, valid_signing_key
@@ -15,6 +18,11 @@ MAX_MEMBERS = 31
 MIN_MEMBERS = 4
 MAX_SLUG_CHARS = 32
 MAX_NAME_CHARS = 80
+RESERVED_IDS = frozenset({"member", "registrar", "trustee", "steward", "head", "patient", "project", "node"})
+"""Names of roles: as somebody's id they could not be told from the role in lists, logs and addresses."""
+MIN_PROPOSAL_BYTES = 512
+"""Of references to batches that one proposal must be able to carry: some, with their attestations."""
+SHOWN_ERRORS = 3
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _EARLIEST_MS = 1_577_836_800_000
 _LATEST_MS = 4_102_444_800_000
@@ -42,9 +50,23 @@ def errors_of(genesis: Genesis) -> list[str]:
     found += _keys(genesis)
     if not found:
         # These speak of operators and counts: they mean something only where the rosters are sound.
+        found += _frame_bounds(genesis)
         found += _registrar_bounds(genesis)
         found += _trustee_bounds(genesis)
     return found
+
+
+def brief(errors: list[str]) -> str:
+    """The first errors in one line, and how many more there are."""
+    more = len(errors) - SHOWN_ERRORS
+    return "; ".join(errors[:SHOWN_ERRORS]) + (f"; and {more} more" if more > 0 else "")
+
+
+def id_error(slug: str) -> str:
+    """Why `slug` is no id of a member, registrar or trustee; empty where it is one."""
+    if slug in RESERVED_IDS:
+        return f"{slug!r} is the name of a role and reserved: take the organisation's, such as {slug}-north"
+    return slug_error(slug)
 
 
 def slug_error(slug: str) -> str:
@@ -94,7 +116,7 @@ def _names(genesis: Genesis) -> Iterator[str]:
     ids: list[str] = []
     for kind, roster in _rosters(genesis):
         for one in roster:
-            if text := slug_error(one.id):
+            if text := id_error(one.id):
                 yield f"{kind}: {text}"
             if text := name_error(one.name):
                 yield f"{kind} {one.id[:40]}: {text}"
@@ -148,13 +170,45 @@ def _keys(genesis: Genesis) -> Iterator[str]:
             owners.setdefault(key, owner)
 
 
+def _frame_bounds(genesis: Genesis) -> Iterator[str]:
+    """A NEW-VIEW must fit a frame and still leave proposals some room (consensus/bounds.py)."""
+    parameters, members = genesis.parameters, genesis.replica_set()
+    left = proposal_bytes(parameters, members)
+    if left >= MIN_PROPOSAL_BYTES:
+        return
+    # Even 31 members with the largest window find room in the largest frame: this cure always exists.
+    copies = (members.quorum + 1) * parameters.window
+    cures = [f"raise frame_bytes to at least {parameters.frame_bytes + (MIN_PROPOSAL_BYTES - left) * copies}"]
+    smaller = (
+        window
+        for window in range(parameters.window - 1, 0, -1)
+        if proposal_bytes(structs.replace(parameters, window=window), members) >= MIN_PROPOSAL_BYTES
+    )
+    cures += [f"lower window to {window}" for window in list(smaller)[:1]]
+    yield (
+        f"frame_bytes = {parameters.frame_bytes} is too small for {members.n} members and window = "
+        f"{parameters.window}: {max(left, 0)} bytes remain for a proposal, {MIN_PROPOSAL_BYTES} are needed; "
+        + " or ".join(cures)
+    )
+
+
 def _registrar_bounds(genesis: Genesis) -> Iterator[str]:
-    for member in genesis.members:
-        if all(registrar.operator == member.id for registrar in genesis.registrars):
-            yield (
-                f"{member.id} has no registrar but its own: it could enrol keys of its own as patients'; "
-                "let another organisation send a join request as registrar"
-            )
+    if not genesis.registrars:
+        yield (
+            "there is no registrar: at least one is needed, not run by the hospital that enrols; "
+            "build its join request in: chainnode registrar new"
+        )
+        return
+    alone = [
+        member.id
+        for member in genesis.members
+        if all(registrar.operator == member.id for registrar in genesis.registrars)
+    ]
+    if alone:
+        yield (
+            f"{', '.join(alone)} has no registrar but its own: it could enrol keys of its own as patients'; "
+            "let another organisation send a join request as registrar"
+        )
 
 
 def _trustee_bounds(genesis: Genesis) -> Iterator[str]:
@@ -169,16 +223,21 @@ def _trustee_bounds(genesis: Genesis) -> Iterator[str]:
     if faults < 0 or threshold < faults + 1:
         yield (
             f"trustee_threshold = {threshold} is below trustee_faults + 1 = {faults + 1}: "
-            "the faulty alone could open"
+            "the faulty alone could open (for three trustees that no member runs: 2 and 1)"
         )
         return
-    for one_end, other_end in combinations([member.id for member in genesis.members], 2):
-        remaining = sum(one.operator not in (one_end, other_end) for one in genesis.trustees)
-        if threshold > remaining - faults:
-            yield (
-                f"a release between {one_end} and {other_end} leaves {remaining} trustees; {faults} may be "
-                f"silent, and {threshold} are needed: take in trustees that are not run by members"
-            )
+    short = [
+        (sum(one.operator not in pair for one in genesis.trustees), *pair)
+        for pair in combinations([member.id for member in genesis.members], 2)
+    ]
+    short = [entry for entry in short if threshold > entry[0] - faults]
+    if short:
+        remaining, one_end, other_end = min(short)
+        others = f" (and between {len(short) - 1} other pairs)" if len(short) > 1 else ""
+        yield (
+            f"a release between {one_end} and {other_end}{others} leaves {remaining} trustees; {faults} may "
+            f"be silent, and {threshold} are needed: take in trustees that are not run by members"
+        )
 
 
 def _warnings(genesis: Genesis) -> Iterator[str]:

@@ -12,3 +12,4 @@ GEN_REQUEST_FORGED = define("GEN-07", EXIT_INPUT, "the join request is not signe
 GEN_REQUEST_FOREIGN = define("GEN-08", EXIT_INPUT, "the join request is for another network")
 GEN_WRONG_KEY = define("GEN-09", EXIT_KEY, "the key is not the one that the genesis document names")
 GEN_DIFFERENT = define("GEN-10", EXIT_INPUT, "two copies of the genesis document are not the same document")
+GEN_EXISTS = define("GEN-11", EXIT_INPUT, "a genesis file is never overwritten by another document")

@@ -14,7 +14,7 @@ from pathlib import Path
 from consensus.domain import SIGNATURE_BYTES, signing_bytes
 from consensus.parameters import Parameters
 from genesis import cbor
-from genesis.checks import errors_of
+from genesis.checks import brief, errors_of
 from genesis.codes import (
     GEN_BAD_SIGNATURE,
     GEN_INVALID,
@@ -176,7 +176,7 @@ def parse_file(data: bytes, source: str = "the genesis file") -> GenesisFile:
     if broken:
         raise OperatorError(
             GEN_INVALID,
-            f"{source} breaks {len(broken)} rule(s): " + "; ".join(broken[:5]),
+            f"{source} breaks {len(broken)} rule(s): {brief(broken)}",
             unchanged="nothing was taken from it",
             next_step="build it again from corrected join requests: chainnode genesis build",
         )
@@ -211,7 +211,7 @@ def parse_genesis(
             GEN_UNSIGNED,
             f"{source} lacks the signature of {', '.join(missing)}",
             unchanged="no chain is started from a document that a member has not signed",
-            next_step=f"let {missing[0]} sign it: chainnode genesis sign",
+            next_step=f"ask for that copy, then: chainnode genesis combine {source} COPY --out {source}",
         )
     return file.genesis
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from consensus.domain import DIGEST_BYTES, digest, signing_bytes
 from genesis import cbor
-from genesis.checks import name_error, slug_error
+from genesis.checks import id_error, name_error, slug_error
 from genesis.codes import GEN_REQUEST_FORGED, GEN_REQUEST_MALFORMED
 from genesis.errors import OperatorError
 from genesis.fields import FieldError, Fields
@@ -106,6 +106,17 @@ def request_body(network: str, slug: str, name: str, keys: Keys) -> bytes:
 def request_signed_bytes(body: bytes) -> bytes:
     """What the presented key signs; there is no chain yet, so its id is 32 zero bytes."""
     return signing_bytes("join-request", _NO_CHAIN, body)
+
+
+def identity_errors(network: str, slug: str, name: str, operator: str) -> list[tuple[str, str]]:
+    """What of these could not stand in genesis: (its field, why), before any key is made."""
+    texts = {
+        "network": slug_error(network),
+        "id": id_error(slug),
+        "name": name_error(name),
+        "operator": slug_error(operator),
+    }
+    return [(field, text) for field, text in texts.items() if text]
 
 
 def make_request(
@@ -250,12 +261,10 @@ def _check(request: JoinRequest, source: str) -> None:
     else:
         signing, operator = [keys.signing], keys.operator
         sealing = [keys.sealing] if isinstance(keys, TrusteeKeys) else []
-    texts = [slug_error(request.network), slug_error(request.id), name_error(request.name)]
-    texts.append(slug_error(operator))
+    texts = [text for _, text in identity_errors(request.network, request.id, request.name, operator)]
     if not all(valid_signing_key(key) for key in signing) or len(set(signing)) < len(signing):
         texts.append("a signing key is weak, damaged or given twice")
     if not all(valid_sealing_key(key) for key in sealing):
         texts.append("a sealing key is weak or damaged")
     for text in texts:
-        if text:
-            raise _malformed(source, text)
+        raise _malformed(source, text)

@@ -96,6 +96,21 @@ def test_the_whole_ceremony(make_home, ok, cli, secret, tmp_path):
     assert ok("verify", file)["kind"] == "genesis"
 
 
+def test_neither_build_nor_combine_writes_over_a_document(unsigned, ok, cli, secret, tmp_path):
+    home, file = unsigned
+    ok("genesis", "sign", file, "--home", home, "--member", "a", "--passphrase-file", secret())
+    signed = file.read_bytes()
+    requests = (home / "a.join", tmp_path / "r.join", "--network", "net")
+    ran = cli("genesis", "build", *requests, "--created-ms", "1750000000000", "--out", file, "--json")
+    assert (ran.code, ran.error["code"]) == (EXIT_INPUT, "GEN-11")
+    founded = str(ok("genesis", "show", file)["created_ms"])
+    assert ok("genesis", "build", *requests, "--created-ms", founded, "--out", file)["missing"] == []
+    ok("genesis", "build", *requests, "--created-ms", "1750000000000", "--out", tmp_path / "other")
+    ran = cli("genesis", "combine", tmp_path / "other", "--out", file, "--json")
+    assert (ran.code, ran.error["code"]) == (EXIT_INPUT, "GEN-11")
+    assert file.read_bytes() == signed
+
+
 def test_join_writes_the_same_request_anew(make_home, ok, secret, tmp_path):
     home, made = make_home("a")
     opened = ("--passphrase-file", secret(), "--steward-passphrase-file", secret("steward", "third\n"))

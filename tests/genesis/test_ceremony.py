@@ -3,7 +3,7 @@
 import pytest
 
 from consensus.domain import digest
-from genesis.ceremony import build, combine, sign, sign_file, summary, write_file
+from genesis.ceremony import build, combine, put, sign, sign_file, summary, write_file
 from genesis.document import load_genesis, parse_file, parse_genesis
 from genesis.errors import OperatorError
 from genesis.request import parse_request, render_request
@@ -107,3 +107,47 @@ def test_a_summary_warns_of_too_few_members_and_of_missing_trustees(requests):
     warnings = [line for line in summary(parse_file(data).genesis) if line.startswith("warning")]
     assert any("f = 0" in line for line in warnings)
     assert any("no trustees" in line for line in warnings)
+
+
+def test_a_document_is_put_where_nothing_is(tmp_path, unsigned):
+    path = tmp_path / "genesis.cbor"
+    assert put(path, unsigned).missing() == list(HOSPITALS)
+    assert path.read_bytes() == unsigned
+
+
+def test_building_the_same_document_again_keeps_its_signatures(tmp_path, unsigned, signed):
+    path = tmp_path / "genesis.cbor"
+    path.write_bytes(signed)
+    before = path.stat()
+    assert put(path, unsigned).missing() == []
+    assert (path.read_bytes(), path.stat().st_ino) == (signed, before.st_ino)
+
+
+def test_signatures_are_added_to_those_that_are_there(tmp_path, unsigned):
+    path = tmp_path / "genesis.cbor"
+    path.write_bytes(sign_file(unsigned, "aachen", signer("aachen"), "a"))
+    assert put(path, sign_file(unsigned, "cork", signer("cork"), "b")).missing() == ["bergen", "delft"]
+    assert sorted(parse_file(path.read_bytes()).signatures) == ["aachen", "cork"]
+
+
+def test_nothing_else_that_is_there_is_ever_overwritten(tmp_path, requests, signed):
+    other = build(requests, network=NETWORK, created_ms=CREATED_MS + 1, trustee_threshold=2, trustee_faults=1)
+    for number, there in enumerate((signed, signed[:-1], b"", b"a letter")):
+        path = tmp_path / str(number)
+        path.write_bytes(there)
+        with pytest.raises(OperatorError, match="GEN-11") as caught:
+            put(path, other)
+        assert path.read_bytes() == there
+        assert caught.value.next_step.endswith(f"mv {path} {path}.old")
+
+
+def test_a_document_that_breaks_many_rules_says_so_briefly(requests):
+    hospitals = [one for one in requests if one.kind == "member"]
+    with pytest.raises(OperatorError, match="GEN-05") as caught:
+        build(hospitals, network=NETWORK, created_ms=0, trustee_threshold=9)
+    assert len(caught.value.what) < 400
+    bad = [one for one in requests if one.kind != "registrar"]
+    with pytest.raises(OperatorError, match="GEN-05") as caught:
+        build(bad, network=NETWORK, created_ms=CREATED_MS, trustee_threshold=9, trustee_faults=1)
+    assert "no registrar" in caught.value.what and "silent" in caught.value.what
+    assert len(caught.value.what) < 500

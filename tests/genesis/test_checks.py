@@ -1,5 +1,6 @@
 """What a genesis document may not say, and what it is warned of."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ from msgspec import structs
 
 from genesis.checks import errors_of, problems
 from genesis.document import decode_body, encode_body, parse_file
-from genesis.model import Genesis, Trustee
+from genesis.model import Genesis, Member, Trustee
 from tests.genesis.consortium import public, sealing
 
 
@@ -98,6 +99,13 @@ def test_ids_are_plain(genesis, slug):
     assert any("operator" in error for error in errors_of(with_first(genesis, "trustees", operator=slug)))
 
 
+@pytest.mark.parametrize("slug", ["registrar", "trustee", "member", "steward", "node"])
+@pytest.mark.parametrize("roster", ["members", "registrars", "trustees"])
+def test_the_names_of_roles_are_nobodys_ids(genesis, roster, slug):
+    (error,) = errors_of(with_first(genesis, roster, id=slug))
+    assert error.startswith(f"{roster[:-1]}: '{slug}' is the name of a role and reserved")
+
+
 @pytest.mark.parametrize(
     "name",
     ["", "a" * 81, "line\nbreak", "bell\x07", " outer", "right\u202eleft", "e\u0301", "tab\t", "zero\u200b"],
@@ -130,6 +138,39 @@ def test_parameters_out_of_range_are_refused(genesis, name, value):
     assert any(name in error for error in errors_of(replace(genesis, parameters=parameters)))
 
 
+def of_size(genesis: Genesis, members: int, **parameters: int) -> Genesis:
+    roster = tuple(
+        Member(i, f"h{i}", f"H {i}", public(f"h{i}"), public(f"l{i}"), sealing(f"h{i}"), public(f"s{i}"))
+        for i in range(members)
+    )
+    return replace(genesis, members=roster, parameters=structs.replace(genesis.parameters, **parameters))
+
+
+def test_a_frame_that_leaves_proposals_no_room_is_refused_with_what_to_change(genesis):
+    cramped = of_size(genesis, 31, window=32)
+    (error,) = errors_of(cramped)
+    assert error.startswith(
+        "frame_bytes = 1048576 is too small for 31 members and window = 32: 0 bytes remain"
+    )
+    raised, lowered = (
+        int(number) for number in re.findall(r"at least (\d+) or lower window to (\d+)$", error)[0]
+    )
+    for name, value, beyond in (("frame_bytes", raised, raised - 22 * 32), ("window", lowered, lowered + 1)):
+        cured = replace(cramped, parameters=structs.replace(cramped.parameters, **{name: value}))
+        assert errors_of(cured) == []
+        short = replace(cramped, parameters=structs.replace(cramped.parameters, **{name: beyond}))
+        assert len(errors_of(short)) == 1
+
+
+def test_the_defaults_leave_room_for_as_many_members_as_there_may_be(genesis):
+    assert errors_of(of_size(genesis, 31)) == []
+
+
+def test_where_no_window_would_do_only_the_frame_is_to_be_raised(genesis):
+    (error,) = errors_of(of_size(genesis, 31, window=32, frame_bytes=65_536, batch_bytes=4_096))
+    assert "raise frame_bytes" in error and "lower window" not in error
+
+
 def test_the_head_is_checked(genesis):
     for change in (
         {"version": 2},
@@ -145,7 +186,8 @@ def test_every_member_needs_a_registrar_that_it_does_not_run(genesis):
     own = with_first(genesis, "registrars", operator="cork")
     (error,) = errors_of(own)
     assert error.startswith("cork has no registrar but its own")
-    assert len(errors_of(replace(genesis, registrars=()))) == 4
+    (error,) = errors_of(replace(genesis, registrars=()))
+    assert "at least one is needed" in error
 
 
 def trustees_run_by(genesis: Genesis, *operators: str) -> Genesis:
@@ -157,8 +199,8 @@ def test_trustee_bounds_hold_for_every_pair_of_provider_and_requester(genesis):
     # Three trustees, f_T = 1, t = 2: with all three outside, 2 <= t <= 2.
     assert errors_of(genesis) == []
     inside = trustees_run_by(genesis, "aachen", "state-university", "red-cross")
-    errors = errors_of(inside)
-    assert len(errors) == 3 and all("aachen" in error and "leaves 2 trustees" in error for error in errors)
+    (error,) = errors_of(inside)
+    assert "between aachen and bergen (and between 2 other pairs) leaves 2 trustees" in error
 
 
 @pytest.mark.parametrize(("threshold", "faults"), [(1, 0), (3, 0), (2, 1)])

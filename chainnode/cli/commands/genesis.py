@@ -89,7 +89,8 @@ def build(
 ) -> None:
     """Build the document out of join requests. Nobody has signed it yet.
 
-    The same requests and settings give the same bytes on every machine: compare the six words.
+    The same requests and settings give the same bytes on every machine: compare the six words. A file
+    that is there stays: only where it is the same document, with its signatures.
     """
     parsed = [parse_request(read_limited(path, MAX_REQUEST_BYTES), str(path)) for path in requests]
     data = ceremony.build(
@@ -99,8 +100,7 @@ def build(
         trustee_threshold=trustee_threshold,
         trustee_faults=trustee_faults,
     )
-    ceremony.write_file(out, data)
-    _show(parse_file(data, str(out)), out, json=json)
+    _show(ceremony.put(out, data), out, json=json)
 
 
 @app.command()
@@ -122,10 +122,9 @@ def combine(
     out: Annotated[Path, typer.Option("--out", help="The genesis file to write.")] = Path(GENESIS_NAME),
     json: JsonOption = False,
 ) -> None:
-    """One file with the signatures of all copies."""
+    """One file with the signatures of all copies, and of the one that is there already."""
     data = ceremony.combine([read_limited(path, MAX_FILE_BYTES) for path in copies])
-    ceremony.write_file(out, data)
-    _show(parse_file(data, str(out)), out, json=json)
+    _show(ceremony.put(out, data), out, json=json)
 
 
 @app.command("show")
