@@ -1,8 +1,9 @@
 """Standing consents and revocations, both the patient's alone.
 
 A revocation is never refused for want of room: "all" and the classes have a slot each, one request has an
-entry of its own, and a consent carries its revocation itself. The row of a consent was looked at with its
-batch; here it is not read, so that erasing it later changes nothing in what was executed.
+entry of its own, and a consent carries its revocation itself; "all" stands in every consent too, which then
+makes room for a new one. The row of a consent was looked at with its batch; here it is not read, so that
+erasing it later changes nothing in what was executed.
 """
 
 from msgspec import structs
@@ -59,6 +60,17 @@ def _revoke_consent(call: Transition[Revoke]) -> None:
     raise RefusedError("unknown-consent", f"consent {payload.target.hex()}")
 
 
+def _revoke_all(call: Transition[Revoke]) -> None:
+    """Every consent that stands is revoked, a no as well as a yes: what is given later counts alone."""
+    held = view.consents(call.state, call.payload.handle)
+    if held is None or all(one.revoked.height for one in held.consents):
+        return
+    taken_back = tuple(
+        one if one.revoked.height else structs.replace(one, revoked=call.source) for one in held.consents
+    )
+    call.put(keys.consents(call.payload.handle), ConsentsRecord(taken_back))
+
+
 def _revoke_class(call: Transition[Revoke], record: RevocationRecord) -> RevocationRecord:
     name = call.payload.target.decode()
     others = [one for one in record.classes if one.data_class != name]
@@ -77,6 +89,7 @@ def revoke(call: Transition[Revoke]) -> None:
         record = view.revocations(call.state, payload.handle) or RevocationRecord()
         if payload.scope == SCOPE_ALL:
             record = structs.replace(record, all=call.source)
+            _revoke_all(call)
         else:
             record = _revoke_class(call, record)
         call.put(keys.revocations(payload.handle), record)

@@ -181,11 +181,16 @@ class _Examiner:
         if said.scope == SCOPE_CONSENT:
             held = _fact(view.consents(self.reader, said.handle), what)
             sources = [one.revoked for one in held.consents if one.consent_id == said.target]
-        elif said.scope in (SCOPE_ALL, SCOPE_CLASS):
+        elif said.scope == SCOPE_ALL:
+            # The latest one of everything, or an earlier one that ended a consent.
+            record = _fact(view.revocations(self.reader, said.handle), what)
+            consents = view.consents(self.reader, said.handle)
+            ended = [one.revoked for one in consents.consents] if consents else []
+            sources = [one for one in (record.all, *ended) if one == source][:1]
+        elif said.scope == SCOPE_CLASS:
             record = _fact(view.revocations(self.reader, said.handle), what)
             name = said.target.decode(errors="replace")
-            by_class = [one.revoked for one in record.classes if one.data_class == name]
-            sources = [record.all] if said.scope == SCOPE_ALL else by_class
+            sources = [one.revoked for one in record.classes if one.data_class == name]
         else:
             _agree(said.target, self.request_id, what)
             found = view.request_revocation(self.reader, said.handle, self.request_id)

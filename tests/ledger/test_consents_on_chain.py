@@ -133,6 +133,39 @@ def test_a_patient_keeps_a_bounded_number_of_consents_and_can_always_revoke(scen
     scene.revoke("ada", "class", b"allergies")
 
 
+def test_revoking_everything_makes_room_for_as_many_consents_again(scene: Scene) -> None:
+    chain, handle, count = scene.chain, scene.handle("ada"), consenting.MAX_CONSENTS
+    document = consent_row("one more", Provision(PERMIT))
+    more = Consent(handle, id16("one more"), document.digest())
+    for turn in range(2):
+        given = [scene.consent("ada", Provision(PERMIT), f"c{turn} {n}") for n in range(count)]
+        assert chain.run(scene.patients["ada"], more, [document]).code == "limit-reached"
+        scene.revoke("ada")
+        held = view.consents(chain.state, handle)
+        assert held is not None
+        assert [one.consent_id for one in held.consents] == given
+        assert all(one.revoked.height for one in held.consents)
+    assert rules(scene, granted_by_hospital(scene)) == ["revoked"] * 2
+
+
+def test_revoking_everything_takes_back_a_no_as_well_as_a_yes_and_keeps_earlier_revocations(
+    scene: Scene,
+) -> None:
+    denied = scene.consent("ada", Provision(DENY), "no")
+    scene.revoke("ada", "consent", denied)
+    scene.consent("ada", Provision(DENY), "no again")
+    held = view.consents(scene.chain.state, scene.handle("ada"))
+    assert held is not None
+    earlier = held.consents[0].revoked
+    scene.revoke("ada")
+    scene.consent("ada", Provision(PERMIT), "yes")
+    assert rules(scene, granted_by_hospital(scene)) == ["standing"] * 2
+    held = view.consents(scene.chain.state, scene.handle("ada"))
+    assert held is not None
+    assert [one.revoked.height > 0 for one in held.consents] == [True, True, False]
+    assert held.consents[0].revoked == earlier
+
+
 def test_enrolment_is_active_in_whichever_order_the_steps_come() -> None:
     scene = Scene()
     payload, link = scene.enrolment("cyd")

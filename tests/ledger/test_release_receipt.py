@@ -85,6 +85,21 @@ def test_receipts_follow_revocations_of_a_consent_and_of_a_request() -> None:
     assert [one.rule for one in report.release.verdicts] == ["revoked", ""]
 
 
+def test_receipts_hold_each_revocation_of_everything_that_ended_a_consent() -> None:
+    scene, request = signed_scene()
+    scene.revoke("bob")
+    scene.consent("bob", Provision(PERMIT, actors=(3,)), "c2")
+    scene.revoke("bob")
+    scene.consent("bob", Provision(PERMIT, actors=(1,)), "c3")
+    scene.release(request)
+    report = verify_receipt(receipt(scene, request), scene.chain.founding, verify=verify)
+    assert [one.rule for one in report.release.verdicts] == ["", "revoked"]
+    scene.consent("bob", Provision(PERMIT, actors=(3,)), "c4")
+    scene.release(request)
+    report = verify_receipt(receipt(scene, request), scene.chain.founding, verify=verify)
+    assert [one.rule for one in report.release.verdicts] == ["", ""]
+
+
 def test_a_receipt_cannot_be_made_at_another_height_than_the_decisions() -> None:
     scene, request = signed_scene()
     scene.release(request)
