@@ -114,7 +114,7 @@ class Steps:
         elif isinstance(message, BlockVote):
             # Our own too: it may be all that is left of it after the disk was rolled back.
             self.parts.certifier.on_block_vote(message, self.marks, out)
-            if message.height <= self.marks.low:
+            if message.height <= self.marks.low and message.replica != self.parts.setting.replica_id:
                 self._help(message, now, out)
         elif message.replica == self.parts.setting.replica_id:
             out.reject("own-message", message)

@@ -63,6 +63,14 @@ def test_messages_at_or_below_the_low_watermark_are_dropped():
     assert {vote.sequence for vote in solo.replica.votes_of(0) if isinstance(vote, PrePrepare)} == {2}
 
 
+def test_an_own_block_vote_that_a_peer_sends_back_is_not_answered_to_oneself():
+    solo = decided(1)
+    solo.certify(1)
+    solo.wait(2_000)
+    solo.receive(block_vote(1, 2))
+    assert not [out for out in solo.receive(block_vote(1, 1)).send if out.to == 1]
+
+
 def test_votes_for_another_header_give_no_certificate():
     solo = decided()
     solo.executed(1)
