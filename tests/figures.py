@@ -101,7 +101,8 @@ async def figures(consortium: Consortium, nodes: Nodes, stage: Stage) -> None:
     count = CONSENTS * sum(map(len, wallets))
     stage.line(f"{count} consents by {sum(map(len, wallets))} patients at once in {took:.1f} s")
     reports = [await nodes.status(number) for number in range(4)]
-    show_figures(stage, reports, reports[0].height, reports[0].transactions)
+    title = f"{reports[0].height} blocks, {reports[0].transactions} transactions"
+    show_figures(stage, title, reports, reports)
 
 
 def main() -> int:

@@ -4,9 +4,9 @@ import asyncio
 import time
 
 from chainnode.cli.actions import grants, releases, requests
-from chainnode.cli.actions.base import TransactionRefused
 from chainnode.cli.actions.files import write_private
 from chainnode.cli.actions.records import Selection, select
+from chainnode.cli.errors import TransactionRefused
 from chainnode.ledger.founding import founding_of
 from chainnode.ledger.payloads import Purpose
 from chainnode.ledger.statement import verify_refusal
@@ -84,7 +84,6 @@ async def application(world: World) -> Project:
         f"request {project.request_id.hex()}: {len(objects)} objects of hospitals A and B, "
         "purpose HMB (DUO), for one hour"
     )
-    stage.look(f"chainnode request list --home {world.hospitals[REQUESTER].home}")
     return project
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 
 from chainnode.cli.actions import consents
 from chainnode.ledger.payloads import PERMIT, ConsentDocument, Provision
@@ -12,11 +13,21 @@ from tests.demo.world import PROVIDERS, PURPOSE, Patient, World
 CATCH_UP_S = 30.0
 
 
-async def kill_and_catch_up(world: World) -> None:
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """`before`: every node's report before the kill; `took_s`: to the first commit after it."""
+
+    victim: int
+    before: list[StatusReport]
+    took_s: float
+
+
+async def kill_and_catch_up(world: World) -> Killed:
     """The primary is killed while patients file standing consents; restarted, it catches up."""
     stage = world.stage
     stage.title(8, "kill -9 of one validator: the others go on, it comes back")
-    before = await world.nodes.status(PROVIDERS[0])
+    all_before = [await world.nodes.status(one.number) for one in world.hospitals]
+    before = all_before[PROVIDERS[0]]
     victim = before.primary
     world.nodes.kill(victim)
     world.forget_clients(victim)
@@ -24,7 +35,7 @@ async def kill_and_catch_up(world: World) -> None:
         f"killed {world.hospitals[victim].id}, the primary of view {before.view}, at height {before.height}"
     )
     survivors = [one for one in world.patients_of(*PROVIDERS, 2, 3) if one.hospital != victim]
-    started = time.monotonic()
+    started, took = time.monotonic(), 0.0
     with stage.progress("standing consents committed without it", len(survivors)) as step:
         for done, patient in enumerate(survivors, start=1):
             await _standing(world, patient)
@@ -45,6 +56,7 @@ async def kill_and_catch_up(world: World) -> None:
     )
     assert len({(one.height, one.state_root) for one in reports}) == 1
     stage.line("same height, same state root")
+    return Killed(victim, all_before, took)
 
 
 async def _standing(world: World, patient: Patient) -> None:

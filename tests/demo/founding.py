@@ -19,6 +19,7 @@ from tests.localnet.consortium import (
     sign_genesis,
 )
 from tests.localnet.nodes import Nodes
+from tests.localnet.shown import chainnode
 
 
 async def ceremony(world: World) -> None:
@@ -46,7 +47,7 @@ async def ceremony(world: World) -> None:
     hand_out(genesis_file, hospitals)
     file: GenesisFile = parse_file(genesis_file.read_bytes(), str(genesis_file))
     stage.line(f"all four have signed; chain id {file.genesis.chain_id.hex()[:32]}...")
-    stage.look(f"chainnode genesis show {genesis_file}")
+    stage.look(chainnode("genesis", "show", genesis_file))
     world.consortium = Consortium(world.folder, hospitals, genesis_file, registrars)
     world.stewards = {one.number: StewardKeys.open(one.steward_file, PASSPHRASE) for one in hospitals}
     world.registrar = RegistrarKeys.open(registrars["insurer"], PASSPHRASE)
@@ -72,7 +73,7 @@ async def daemons(world: World) -> None:
     """Start, link, and show that height moves with work alone."""
     stage = world.stage
     stage.title(2, "Four daemons, each with its links, its LevelDB folder, its Unix sockets")
-    world.nodes = Nodes(world.consortium)
+    world.nodes = Nodes(world.consortium, say=stage.line)
     first = await asyncio.to_thread(head_of, world, 0, DEPARTMENTS[0][0])
     world.nodes.start()
     reports = await world.nodes.ready()
@@ -99,4 +100,3 @@ async def daemons(world: World) -> None:
     idle = await world.nodes.status(0)
     stage.line(f"a second without work: height {busy.height} -> {idle.height}")
     assert reports[0].height < busy.height == idle.height, "height moves with work alone"
-    stage.look(f"chainnode status --home {world.hospitals[0].home}")

@@ -37,10 +37,6 @@ async def enrolment(world: World, bundles: Sequence[Path]) -> None:
             step(done)
 
         await asyncio.gather(*(one(patient) for patient in world.patients))
-    first = world.patients[0]
-    stage.look(
-        f"chainnode consent list --home {world.hospitals[first.hospital].home} --handle {first.handle.hex()}"
-    )
 
 
 async def _departments(world: World, number: int) -> None:

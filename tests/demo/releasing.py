@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -24,6 +25,7 @@ from consensus.codec import decode
 from tests.demo.applications import patient_grants, release
 from tests.demo.world import BYSTANDER, PROVIDERS, REQUESTER, Project, World
 from tests.localnet.consortium import PASSPHRASE
+from tests.localnet.shown import shown
 
 DELIVERY_MS = 60_000
 
@@ -37,7 +39,8 @@ class Anchored:
     policy: bytes
 
 
-async def both_sign(world: World, project: Project) -> None:
+async def both_sign(world: World, project: Project) -> Path:
+    """Returns the project's workspace, with what was decrypted."""
     stage = world.stage
     stage.title(7, "Both sign: AUTHORISED by certificate, delivered, decrypted")
     patients = world.patients_of(*PROVIDERS)
@@ -54,11 +57,12 @@ async def both_sign(world: World, project: Project) -> None:
         f"RELEASED: {authorised} of {len(project.objects)} objects, "
         f"AUTHORISED at height {decision.record.height}"
     )
-    await fetch(world, project, authorised)
+    workspace = await fetch(world, project, authorised)
     await bystander(world, project)
+    return workspace
 
 
-async def fetch(world: World, project: Project, authorised: int) -> releases.Fetched:
+async def fetch(world: World, project: Project, authorised: int) -> Path:
     """Wait for the delivery, decrypt into the project's workspace, show the table."""
     stage, client = world.stage, await world.client(REQUESTER, "researcher")
     with stage.progress("objects delivered over direct links", authorised) as step:
@@ -76,8 +80,8 @@ async def fetch(world: World, project: Project, authorised: int) -> releases.Fet
         ("condition", *table.bands, "total"),
         [(row.name, *row.cells, row.total) for row in table.rows[:8]],
     )
-    stage.look(f"ls {workspace}")
-    return fetched
+    stage.look(f"ls {shown(workspace)}")
+    return workspace
 
 
 async def bystander(world: World, project: Project) -> None:

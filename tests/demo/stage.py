@@ -8,8 +8,12 @@ from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from chainnode.cli.output import table
+
+INDENT = "    "
+LOOK = INDENT + "look: "
 
 
 class Step(Protocol):
@@ -31,12 +35,15 @@ class Stage:
 
     def line(self, text: str) -> None:
         self.said.append(text)
-        self.console.print("    " + text, markup=False)
+        width = self.console.width - len(INDENT)
+        for part in Text(text).wrap(self.console, width):
+            part.rstrip()
+            self.console.print(INDENT + part.plain, markup=False, soft_wrap=True)
 
-    def look(self, text: str) -> None:
-        """Where to look oneself."""
-        self.said.append(text)
-        self.console.print("    look: " + text, style="dim", markup=False)
+    def look(self, command: str) -> None:
+        """A command to paste, which works with the nodes down. Never wrapped: a broken one is two."""
+        self.said.append(command)
+        self.console.print(LOOK + command, style="dim", markup=False, soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         self.said += [title, *(" | ".join(map(str, row)) for row in rows)]

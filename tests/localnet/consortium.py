@@ -169,16 +169,23 @@ def hand_out(genesis_file: Path, hospitals: Iterable[Hospital]) -> None:
 
 
 def found(
-    folder: Path, *, count: int = 4, level: str = "interactive", settings: dict[str, str | int] | None = None
+    folder: Path,
+    *,
+    count: int = 4,
+    level: str = "interactive",
+    settings: dict[str, str | int] | None = None,
+    say: Say = lambda _: None,
 ) -> Consortium:
-    """The whole ceremony at once, for tests."""
+    """The whole ceremony at once. `say` is told what takes its time."""
     folder.mkdir(parents=True, exist_ok=True)
+    say(f"keys of {count} hospitals, {len(REGISTRARS)} registrars, {len(TRUSTEES)} trustees (argon2id)")
     hospitals = create_members(folder, count=count, level=level, settings=settings)
     registrars, requests = create_rosters(folder, level=level)
     genesis_file = build_genesis(folder, [*(one.made.request for one in hospitals), *requests])
     for hospital in hospitals:
         sign_genesis(genesis_file, hospital)
     hand_out(genesis_file, hospitals)
+    say(f"the genesis document is signed by all {count}")
     return Consortium(folder, hospitals, genesis_file, registrars)
 
 
