@@ -13,3 +13,4 @@ GEN_REQUEST_FOREIGN = define("GEN-08", EXIT_INPUT, "the join request is for anot
 GEN_WRONG_KEY = define("GEN-09", EXIT_KEY, "the key is not the one that the genesis document names")
 GEN_DIFFERENT = define("GEN-10", EXIT_INPUT, "two copies of the genesis document are not the same document")
 GEN_EXISTS = define("GEN-11", EXIT_INPUT, "a genesis file is never overwritten by another document")
+GEN_REQUEST_EXISTS = define("GEN-12", EXIT_INPUT, "a join request is never overwritten by another")

@@ -1,11 +1,11 @@
 """The node's configuration: one TOML file, read whole, checked whole, frozen.
 
-`KEYS` is the schema: the reader, the commented file that `init` writes and the reference in the
-documentation all come from it. Nothing secret stands in the file: passphrases come from a file of
+`KEYS` is the schema: the reader, the commented file that `init` writes (settings.py) and the reference in
+the documentation all come from it. Nothing secret stands in the file: passphrases come from a file of
 their own or from systemd's credentials.
 """
 
-import json
+import ipaddress
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -28,6 +28,10 @@ CFG_VALUE = define("CFG-05", EXIT_USAGE, "a value in the configuration is not al
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ADDRESS = re.compile(
+    r"(?:\[([0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]{1,15})?)\]|([A-Za-z0-9._-]{1,253})):([0-9]{1,5})"
+)
+_NUMBERS = re.compile(r"[0-9.]+")
 _MODE = re.compile(r"0[0-7]{3}")
 _REQUIRED = object()
 
@@ -40,7 +44,8 @@ class ListenConfig:
 
 @dataclass(frozen=True, slots=True)
 class PeerConfig:
-    """`dial`: "out" (this side dials), "in" (the peer does), "auto" (the lower number dials)."""
+    """`dial`: "out" (this side dials), "in" (the peer does), "auto" (the lower number dials). `host` may be
+    empty, and `port` 0, where the peer dials."""
 
     slug: str
     host: str
@@ -131,13 +136,18 @@ def _mode(value: object) -> int:
 
 
 def _address(value: object) -> tuple[str, int]:
-    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not host.isprintable() or " " in host or not port.isdecimal():
+    parts = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
+    if parts is None:
         raise ValueError('"host:port", such as "10.0.0.2:7400" or "[fd00::2]:7400"')
-    if not 1 <= int(port[:6]) <= 65_535:
+    if not 1 <= int(parts[3]) <= 65_535:
         raise ValueError("a port from 1 to 65535")
-    return host, int(port)
+    host = parts[1] or parts[2]
+    if parts[1] or _NUMBERS.fullmatch(host):
+        try:
+            ipaddress.ip_address(host)
+        except ValueError as error:
+            raise ValueError(f"an IP address or a name: {error}") from None
+    return host, int(parts[3])
 
 
 def _choice(*allowed: str) -> Callable[[object], str]:
@@ -183,7 +193,12 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("listen.host", _text, "0.0.0.0", "address that other members' nodes connect to"),
     Key("listen.port", _port, 7400, "TCP port of the same"),
-    Key("peers.*.address", _address, _REQUIRED, "where that member's node listens, host:port"),
+    Key(
+        "peers.*.address",
+        _address,
+        None,
+        'where that member\'s node listens, host:port (needless with dial = "in")',
+    ),
     Key(
         "peers.*.dial",
         _choice("auto", "in", "out"),
@@ -219,7 +234,7 @@ def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _generic(name: str) -> str:
+def generic_name(name: str) -> str:
     """`peers.hospital-b.dial` -> `peers.*.dial`."""
     parts = name.split(".")
     if len(parts) == 3 and parts[0] == "peers" and SLUG.fullmatch(parts[1]):
@@ -240,7 +255,7 @@ class _Reader:
         sections = {key.name.rpartition(".")[0] for key in KEYS} | {"peers"}
         for name, value in self._given.items():
             empty_section = value == {} and (name in sections or name in map("peers.{}".format, self.slugs))
-            if _generic(name) not in known and not empty_section:
+            if generic_name(name) not in known and not empty_section:
                 self.problems.append((CFG_UNKNOWN, f"{name} is not a key"))
         for key in KEYS:
             names = [key.name.replace("*", slug) for slug in self.slugs] if "*" in key.name else [key.name]
@@ -269,10 +284,25 @@ class _Reader:
                     f"exactly one of keys.passphrase_file and keys.credential is needed, {given} there",
                 )
             )
+        for slug in self.slugs:
+            if f"peers.{slug}.address" not in self._given and self.get(f"peers.{slug}.dial") != "in":
+                self.problems.append(
+                    (
+                        CFG_MISSING,
+                        f'peers.{slug}.address is missing: host:port, or dial = "in" where it connects',
+                    )
+                )
         if len(self.slugs) > MAX_PEERS:
             self.problems.append(
                 (CFG_VALUE, f"peers has {len(self.slugs)} entries, at most {MAX_PEERS} are taken")
             )
+
+
+def problems_of(table: Mapping[str, Any]) -> list[str]:
+    """What would be wrong with a file that holds `table`, in sentences that name the keys."""
+    reader = _Reader(table)
+    reader.check_together()
+    return [text for _, text in reader.problems]
 
 
 def load_config(home: Path) -> NodeConfig:
@@ -321,7 +351,7 @@ def _build(file: Path, reader: _Reader) -> NodeConfig:
     home = file.parent
     peers = []
     for slug in reader.slugs:
-        host, port = reader.get(f"peers.{slug}.address")
+        host, port = reader.get(f"peers.{slug}.address") or ("", 0)
         peers.append(PeerConfig(slug, host, port, reader.get(f"peers.{slug}.dial")))
     run = home / reader.get("sockets.folder")
     sockets = tuple(
@@ -350,41 +380,3 @@ def _build(file: Path, reader: _Reader) -> NodeConfig:
         log=LogConfig(reader.get("log.level"), reader.get("log.format")),
         verification=reader.get("verification.mode"),
     )
-
-
-def render_config(given: Mapping[str, str | int]) -> str:
-    """The commented file that `init` writes: every key with its meaning, those not in `given` as a
-    comment that shows the default. `given` is checked by the reader, not here."""
-    assert all(_generic(name) in {key.name for key in KEYS} for name in given)
-    lines = ["# chainnode configuration. Relative paths are relative to this file's folder."]
-    peers = sorted(name for name in given if name.startswith("peers."))
-    for section in dict.fromkeys(key.name.rpartition(".")[0] for key in KEYS):
-        if section == "peers.*":
-            lines += ["", *_render_peers(peers, given)]
-            continue
-        lines += ["", f"[{section}]"]
-        for key in KEYS:
-            table, _, name = key.name.rpartition(".")
-            if table == section:
-                value = given.get(key.name, key.default if key.default is not None else "...")
-                mark = "" if key.name in given else "# "
-                lines += [f"# {key.meaning}", f"{mark}{name} = {_toml(value)}"]
-    return "\n".join(lines) + "\n"
-
-
-def _render_peers(names: list[str], given: Mapping[str, str | int]) -> list[str]:
-    lines = ["# One table for each other member: where its node listens, and who connects (auto, in, out)."]
-    for slug in dict.fromkeys(name.split(".")[1] for name in names) or ["*"]:
-        mark = "# " if slug == "*" else ""
-        address = given.get(f"peers.{slug}.address", "10.0.0.2:7400")
-        lines += [
-            f"{mark}[peers.{slug.replace('*', 'other-hospital')}]",
-            f"{mark}address = {_toml(address)}",
-            f"{mark}dial = {_toml(given.get(f'peers.{slug}.dial', 'auto'))}",
-        ]
-    return lines
-
-
-def _toml(value: str | int) -> str:
-    """A TOML basic string has JSON's escapes, save that DEL must be one too."""
-    return str(value) if isinstance(value, int) else json.dumps(value).replace("\x7f", "\\u007f")

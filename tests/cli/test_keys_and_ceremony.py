@@ -6,7 +6,7 @@ import pytest
 
 from chainnode.cli.actions.cards import decode_card
 from chainnode.node.config import load_config
-from genesis.errors import EXIT_INPUT, EXIT_KEY, EXIT_USAGE, OperatorError
+from genesis.errors import EXIT_ENVIRONMENT, EXIT_INPUT, EXIT_KEY, EXIT_USAGE, OperatorError
 from genesis.request import parse_request
 
 FAST = ("--kdf", "interactive")
@@ -57,12 +57,94 @@ def test_init_leaves_a_home_that_is_there_alone(make_home, cli, secret):
     assert (home / "keystore.key").read_bytes() == before
 
 
-def test_a_peer_that_is_no_address_is_refused_before_anything_is_made(cli, secret, tmp_path):
-    names = ("--network", "net", "--id", "a", "--name", "A", "--peer", "hospital-b")
+@pytest.fixture
+def init(cli, secret, tmp_path):
+    """Runs init for hospital-a in tmp_path/a; later words stand in for earlier ones."""
     files = [(f"--{name}passphrase-file", secret()) for name in ("", "recovery-", "steward-")]
-    ran = cli("init", "--home", tmp_path / "a", *names, *[word for pair in files for word in pair])
-    assert ran.code == EXIT_USAGE and "'hospital-b' is no peer" in ran.err
-    assert not (tmp_path / "a").exists()
+    given = ("--network", "net", "--id", "hospital-a", "--name", "A", *FAST)
+
+    def run(*more):
+        ran = cli("init", "--home", tmp_path / "a", *given, *(word for pair in files for word in pair), *more)
+        return ran, sorted(path.name for path in tmp_path.rglob("*") if path.suffix != ".pw")
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--id", "Hospital A"), "--id: 'Hospital A' is no id"),
+        (("--id", "trustee"), "--id: 'trustee' is the name of a role"),
+        (("--name", "two\nlines"), "--name: "),
+        (("--network", "net_1"), "--network: 'net_1' is no id"),
+        (("--peer", "hospital-b"), "'hospital-b' is no peer"),
+        (("--peer", "hospital-b=foo"), "peers.hospital-b.address = 'foo' must be \"host:port\""),
+        (("--peer", "hospital-b=10.0.0.2"), "peers.hospital-b.address = '10.0.0.2' must be"),
+        (
+            ("--peer", "hospital-b=10.0.0.2:7400,sideways"),
+            "peers.hospital-b.dial = 'sideways' must be one of",
+        ),
+        (("--peer", "B=10.0.0.2:7400"), "'B' is no id"),
+        (("--peer", "hospital-a=10.0.0.2:7400"), "hospital-a is this hospital itself"),
+        (("--peer", "b=10.0.0.2:7400", "--peer", "b=10.0.0.3:7400"), "b is named twice"),
+        (("--credential", "a/b"), "keys.credential = 'a/b' must be"),
+        (("--listen-host", ""), "listen.host = '' must be"),
+    ],
+)
+def test_whatever_is_wrong_on_the_command_line_is_said_before_anything_is_made(init, wrong, said):
+    ran, made = init(*wrong)
+    assert ran.code == EXIT_USAGE and "error[CLI-01]" in ran.err and said in ran.err
+    assert "nothing was done" in ran.err and made == []
+
+
+def test_init_can_be_typed_again_after_it_was_corrected(init):
+    assert init("--name", " ")[0].code == EXIT_USAGE
+    assert init("--peer", "hospital-b=in")[0].code == 0
+
+
+def test_a_home_that_cannot_be_finished_leaves_no_keys_behind(init, tmp_path):
+    (tmp_path / "a" / ".chainnode.toml.part").mkdir(parents=True)  # the last file cannot be written
+    ran, made = init()
+    assert ran.code == EXIT_ENVIRONMENT and "error[CLI-05]" in ran.err
+    assert made == [".chainnode.toml.part", "a"]
+    (tmp_path / "a" / ".chainnode.toml.part").rmdir()
+    assert init()[0].code == 0
+
+
+def test_init_leaves_the_stewards_file_and_the_request_that_are_there(init, tmp_path):
+    for name, code in (("hospital-a-steward.key", "KEY-06"), ("a/hospital-a.join", "GEN-12")):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("somebody's")
+        assert code in init()[0].err
+        assert path.read_text() == "somebody's"
+        path.unlink()
+    assert init()[0].code == 0
+
+
+@pytest.mark.parametrize("kind", ["registrar", "trustee"])
+def test_a_registrar_or_trustee_is_made_whole_or_not_at_all(cli, ok, secret, tmp_path, kind):
+    opened = ("--passphrase-file", secret(), "--network", "net", *FAST)
+
+    def new(file, **names):
+        given = {"id": "x", "name": "X", "operator": "x"} | names
+        words = [word for name, value in given.items() for word in (f"--{name}", value)]
+        return cli(kind, "new", tmp_path / file, *words, *opened)
+
+    for names, said in (
+        ({"id": kind}, f"--id: '{kind}' is the name of a role"),
+        ({"operator": "Some One"}, "--operator: "),
+        ({"name": ""}, "--name: "),
+    ):
+        ran = new("x.key", **names)
+        assert ran.code == EXIT_USAGE and said in ran.err
+    assert new("x.join").code == EXIT_USAGE
+    (tmp_path / "x.join").write_text("a hospital's")
+    assert "error[GEN-12]" in new("x.key").err
+    assert not (tmp_path / "x.key").exists() and (tmp_path / "x.join").read_text() == "a hospital's"
+    (tmp_path / "x.join").unlink()
+    assert new("x.key").code == 0
+    assert parse_request((tmp_path / "x.join").read_bytes()).kind == kind
 
 
 def test_the_whole_ceremony(make_home, ok, cli, secret, tmp_path):

@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 
 from chainnode.node.api import Role
-from chainnode.node.config import CONFIG_NAME, KEYS, load_config, render_config
+from chainnode.node.config import CONFIG_NAME, KEYS, load_config
 from chainnode.node.passphrase import boot_passphrase
+from chainnode.node.settings import render_config, settings_problems
 from genesis.errors import EXIT_USAGE, OperatorError
 
 MINIMAL = '[keys]\npassphrase_file = "boot.passphrase"\n'
@@ -60,6 +61,18 @@ def test_peers_carry_address_and_dialling_side(home):
     assert config.peer("c") is c and config.peer("d") is None
 
 
+def test_a_peer_that_dials_needs_no_address(home):
+    (peer,) = load(home, MINIMAL + '[peers.b]\ndial = "in"\n').peers
+    assert (peer.host, peer.port, peer.dial) == ("", 0, "in")
+
+
+def test_what_init_would_write_is_judged_as_the_file_would_be():
+    sound = {"keys.credential": "boot", "peers.b.dial": "in", "peers.c.address": "c.example:7400"}
+    assert settings_problems(sound) == []
+    (problem,) = settings_problems(sound | {"peers.b.address": "foo"})
+    assert problem.startswith("peers.b.address = 'foo' must be \"host:port\"")
+
+
 def test_absolute_paths_and_urls_are_taken_as_they_are(home):
     text = MINIMAL + '[sockets]\nfolder = "/run/node"\n[pool]\nobjects_url = "s3://bucket/x"\n'
     config = load(home, text)
@@ -76,6 +89,11 @@ def test_absolute_paths_and_urls_are_taken_as_they_are(home):
         ('[listen]\nhost = ""', "listen.host", "CFG-05"),
         ('[peers.b]\naddress = "10.0.0.2"', "peers.b.address", "CFG-05"),
         ('[peers.b]\naddress = "10.0.0.2:0"', "peers.b.address", "CFG-05"),
+        ('[peers.b]\naddress = "10.0.0.256:7400"', "peers.b.address", "CFG-05"),
+        ('[peers.b]\naddress = "[fd00::2:7400"', "peers.b.address", "CFG-05"),
+        ('[peers.b]\naddress = "[fd00::g]:7400"', "peers.b.address", "CFG-05"),
+        ('[peers.b]\naddress = "http://b:7400"', "peers.b.address", "CFG-05"),
+        ('[peers.b]\naddress = "b:\N{ARABIC-INDIC DIGIT ONE}"', "peers.b.address", "CFG-05"),
         ('[peers.b]\ndial = "out"', "peers.b.address", "CFG-04"),
         ("[peers.b]", "peers.b.address", "CFG-04"),
         ('[peers.b]\naddress = "b:1"\ndial = "sometimes"', "peers.b.dial", "CFG-05"),

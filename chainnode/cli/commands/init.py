@@ -9,19 +9,29 @@ from chainnode.cli.actions.homes import Home, Identity, Passphrases, create_home
 from chainnode.cli.errors import usage
 from chainnode.cli.options import JsonOption, Kdf, KdfOption, optional_passphrase, passphrase
 from chainnode.cli.output import pairs, show
+from genesis.checks import slug_error
 
 app = typer.Typer(add_completion=False)
 
 
-def _peers(values: list[str]) -> dict[str, str | int]:
-    """`hospital-b=10.0.0.2:7400` or `hospital-b=10.0.0.2:7400,out`."""
+def _peers(values: list[str], own: str) -> dict[str, str | int]:
+    """`hospital-b=10.0.0.2:7400`, `hospital-b=10.0.0.2:7400,out`, or `hospital-b=in`: it connects to us.
+
+    Addresses are judged with the rest of the configuration. Raises OperatorError CLI-01.
+    """
     settings: dict[str, str | int] = {}
     for value in values:
-        slug, equals, rest = value.partition("=")
-        address, _, dial = rest.partition(",")
-        if not equals or not slug or not address:
+        slug, _, rest = value.partition("=")
+        address, _, dial = ("", "", "in") if rest == "in" else rest.partition(",")
+        if not slug or not (address or dial):
             raise usage(f"{value!r} is no peer", "--peer hospital-b=10.0.0.2:7400 or ...,in or ...,out")
-        settings[f"peers.{slug}.address"] = address
+        if text := slug_error(slug):
+            raise usage(f"--peer {value}: {text}", "--peer hospital-b=10.0.0.2:7400, with that member's id")
+        if slug == own or f"peers.{slug}.dial" in settings:
+            reason = "is this hospital itself" if slug == own else "is named twice"
+            raise usage(f"--peer {value}: {slug} {reason}", "--peer once for each other member")
+        if address:
+            settings[f"peers.{slug}.address"] = address
         settings[f"peers.{slug}.dial"] = dial or "auto"
     return settings
 
@@ -51,7 +61,8 @@ CredentialOption = Annotated[
     str, typer.Option("--credential", help="Let the node read its passphrase from this systemd credential.")
 ]
 PeerOption = Annotated[
-    list[str] | None, typer.Option("--peer", help="id=host:port[,in|out] of another member.")
+    list[str] | None,
+    typer.Option("--peer", help="id=host:port[,in|out] of another member; id=in: it connects."),
 ]
 
 
@@ -78,7 +89,7 @@ def init(
     Nothing is sent anywhere. The steward's file belongs to the steward: move it off this machine.
     """
     settings: dict[str, str | int] = {"listen.host": listen_host, "listen.port": listen_port}
-    settings |= _peers(peer or [])
+    settings |= _peers(peer or [], id_)
     if credential:
         settings["keys.credential"] = credential
     else:

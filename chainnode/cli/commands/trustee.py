@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from chainnode.cli.actions.homes import Identity, Passphrases, create_trustee, write_request
+from chainnode.cli.actions.homes import Identity, Passphrases, create_trustee, request_beside
 from chainnode.cli.options import (
     JsonOption,
     Kdf,
@@ -45,6 +45,5 @@ def new(
         Passphrases(passphrase(passphrase_file), optional_passphrase(recovery_passphrase_file)),
         level=kdf.value,
     )
-    path = write_request(file.with_suffix(".join"), request)
-    data = {"file": file, "join_request": path, "words": " ".join(request.words)}
+    data = {"file": file, "join_request": request_beside(file), "words": " ".join(request.words)}
     show(data, pairs(f"Trustee {id_}", data), json=json)
