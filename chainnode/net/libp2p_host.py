@@ -168,7 +168,9 @@ class Host:
             if outlives(own, peer, old.share.dialled_by, dialled_by):
                 raise LinkFault(CloseReason.REPLACED, f"the link that member {min(own, peer)} dialled stays")
             self._drop(old, LinkFault(CloseReason.REPLACED, "a newer link took its place"))
-        share = LinkShare(peer, dialled_by, address, self._config.limits, unix_ms(), self.wake)
+        share = LinkShare(
+            peer, dialled_by, address, self._config.limits, unix_ms(), self.wake, version=ends[0].version
+        )
         link = Link(share, ends, self._config.limits, self._bridge.notify, self._tap)
         self._links[peer] = link
         self._noted.pop(f"member {peer}", None)

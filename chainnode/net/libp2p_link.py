@@ -23,7 +23,15 @@ from chainnode.net.framing import (
 from chainnode.net.libp2p_session import Stream
 from chainnode.net.link import LinkShare
 from chainnode.net.port import Channel, CloseReason, LinkLimits, PeerId, Tap, TransportConfig
-from chainnode.net.wire import MAX_HELLO_BYTES, PROTOCOL_VERSION, Hello, decode_frame, encode_frame
+from chainnode.net.wire import (
+    MAX_HELLO_BYTES,
+    NEWEST_VERSION,
+    OLDEST_VERSION,
+    Hello,
+    common_version,
+    decode_frame,
+    encode_frame,
+)
 from consensus.codec import DecodeError
 
 log = structlog.get_logger(__name__)
@@ -58,6 +66,8 @@ class ChannelEnd:
     stream: Stream
     reader: FrameReader
     ahead: list[Item]
+    version: int = 0
+    """Of the frames, once the Hellos were exchanged on it."""
 
     async def items(self) -> list[Item]:
         """What came, at least one item. Raises LinkFault, or libp2p's error at the end of the stream."""
@@ -69,8 +79,8 @@ class ChannelEnd:
 
 async def greet(end: ChannelEnd, config: TransportConfig, peer: PeerId) -> None:
     """Exchange Hellos on the VOTES channel. Raises LinkFault where the peer's says another chain,
-    another version, or a number that its key does not belong to."""
-    ours = Hello(PROTOCOL_VERSION, config.chain_id, config.member)
+    no version in common, or a number that its key does not belong to."""
+    ours = Hello(OLDEST_VERSION, NEWEST_VERSION, config.chain_id, config.member)
     await end.stream.write(join_frames([encode_frame(ours)]))
     first, *end.ahead = await end.items()
     try:
@@ -79,9 +89,14 @@ async def greet(end: ChannelEnd, config: TransportConfig, peer: PeerId) -> None:
         raise LinkFault(CloseReason.MALFORMED, f"the first frame is no Hello: {error}") from None
     if not isinstance(theirs, Hello):
         raise LinkFault(CloseReason.MALFORMED, "the first frame is no Hello")
-    if theirs.version != PROTOCOL_VERSION:
-        detail = f"the peer speaks version {theirs.version}, this node {PROTOCOL_VERSION}"
+    version = common_version(theirs.oldest, theirs.newest)
+    if version is None:
+        detail = (
+            f"the peer speaks versions {theirs.oldest} to {theirs.newest}, "
+            f"this node {OLDEST_VERSION} to {NEWEST_VERSION}"
+        )
         raise LinkFault(CloseReason.WRONG_VERSION, detail)
+    end.version = version
     if theirs.chain_id != config.chain_id:
         detail = f"the peer's chain is {theirs.chain_id.hex()}, this node's {config.chain_id.hex()}"
         raise LinkFault(CloseReason.WRONG_CHAIN, detail)

@@ -161,6 +161,7 @@ class Libp2pTransport:
             since_ms=share.since_ms,
             dialled_by=share.dialled_by,
             address=share.address,
+            version=share.version,
             queued_out_bytes=sum(box.waiting_bytes for box in share.outboxes),
             queued_in_bytes=sum(box.waiting_bytes for box in share.inboxes),
             last_heard_ms=share.last_heard_ms,

@@ -22,8 +22,11 @@ class LinkShare:
         limits: LinkLimits,
         since_ms: int,
         wake: Callable[["LinkShare", Channel], None],
+        *,
+        version: int,
     ) -> None:
         self.peer = peer
+        self.version = version
         self.dialled_by = dialled_by
         self.address = address
         self.since_ms = since_ms

@@ -72,9 +72,9 @@ class LinkEvent:
 class LinkStatus:
     """A link as `status` shows it. Times in Unix ms, queues in bytes.
 
-    `since_ms`: of the last change; `last_heard_ms`: 0 where nothing was heard since the start;
-    `round_trip_us`: 0 where not measured; `dropped_frames`: that `try_send` turned away or that
-    still waited when a link broke; `reason`: why the link is or last was down.
+    `since_ms`: of the last change; `version`: of the frames, 0 where there is no link; `last_heard_ms`: 0
+    where nothing was heard since the start; `round_trip_us`: 0 where not measured; `dropped_frames`: that
+    `try_send` turned away or that still waited when a link broke; `reason`: why the link is or last was down.
     """
 
     peer: PeerId
@@ -82,6 +82,7 @@ class LinkStatus:
     since_ms: int
     dialled_by: PeerId | None = None
     address: str = ""
+    version: int = 0
     queued_out_bytes: int = 0
     queued_in_bytes: int = 0
     last_heard_ms: int = 0

@@ -11,8 +11,9 @@ from msgspec import Meta, Struct
 from chainnode.ledger.transaction import MAX_ROW_BYTES, Row
 from consensus.codec import DecodeError, decode, encode
 
-PROTOCOL_VERSION = 1
-"""Of the frames and of the handshake; a peer of another version is refused, with both numbers named."""
+OLDEST_VERSION, NEWEST_VERSION = 1, 2
+"""Of the frames that this release speaks. A link speaks the newest version that both sides know; a peer with
+none in common is refused, with both ranges named. 2: Pulse and Evidence."""
 
 MAX_OFFERED_DIGESTS = 1_024
 MAX_BLOCKS = 256
@@ -30,9 +31,11 @@ Bytes = Annotated[bytes, Meta(min_length=1)]
 
 
 class Hello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="hello"):
-    """The first frame of a link, in both directions; transports send and check it themselves."""
+    """The first frame of a link, in both directions; transports send and check it themselves. Its own form is
+    that of every version: it says which ones the sender speaks, `oldest` to `newest`."""
 
-    version: Natural
+    oldest: Natural
+    newest: Natural
     chain_id: Digest32
     member: Member
 
@@ -82,6 +85,20 @@ class Status(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, t
 
     height: Natural
     view: Natural
+
+
+class Pulse(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="pulse"):
+    """With every Status, from version 2 on: whether the sender votes, and its wall clock (Unix ms)."""
+
+    voting: bool
+    wall_ms: Natural
+
+
+class Evidence(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="evidence"):
+    """Two consensus messages, encoded, of one member that cannot both be honest; from version 2 on."""
+
+    first: Bytes
+    second: Bytes
 
 
 class OwnVotesRequest(
@@ -170,6 +187,8 @@ Frame: TypeAlias = (
     | BlocksRequest
     | Blocks
     | Status
+    | Pulse
+    | Evidence
     | OwnVotesRequest
     | OwnVotes
     | ObjectRequest
@@ -183,6 +202,12 @@ Frame: TypeAlias = (
 FRAME_TYPES: tuple[type[Frame], ...] = get_args(Frame)
 
 MAX_HELLO_BYTES = 128
+
+
+def common_version(oldest: int, newest: int) -> int | None:
+    """The newest version that a peer of this range and this release both speak."""
+    version = min(newest, NEWEST_VERSION)
+    return version if version >= max(oldest, OLDEST_VERSION) else None
 
 
 def encode_frame(frame: Frame) -> bytes:

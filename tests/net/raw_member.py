@@ -15,7 +15,7 @@ from chainnode.net.framing import FrameReader, Item, Operation, encode_control, 
 from chainnode.net.libp2p_connect import PROTOCOLS
 from chainnode.net.libp2p_session import Stream, TcpStream, Upgrader, peer_id
 from chainnode.net.port import Channel
-from chainnode.net.wire import PROTOCOL_VERSION, Hello, encode_frame
+from chainnode.net.wire import NEWEST_VERSION, OLDEST_VERSION, Hello, encode_frame
 from tests.net.transport_net import CHAIN, FRAME_BYTES, key, seed
 
 T = TypeVar("T")
@@ -34,17 +34,21 @@ class RawMember:
         await MultiselectClient().select_one_of([name], MultiselectCommunicator(stream))
         return stream
 
-    async def greet(self, votes: Stream) -> FrameReader:
+    async def greet(
+        self, votes: Stream, versions: tuple[int, int] = (OLDEST_VERSION, NEWEST_VERSION)
+    ) -> FrameReader:
         """Exchange Hellos as a node of ours would."""
-        await votes.write(join_frames([encode_frame(Hello(PROTOCOL_VERSION, CHAIN, self._member))]))
+        await votes.write(join_frames([encode_frame(Hello(*versions, CHAIN, self._member))]))
         reader = FrameReader(FRAME_BYTES, control=True)
         assert await next_items(votes, reader)
         return reader
 
-    async def link(self) -> tuple[Stream, Stream, FrameReader]:
+    async def link(
+        self, versions: tuple[int, int] = (OLDEST_VERSION, NEWEST_VERSION)
+    ) -> tuple[Stream, Stream, FrameReader]:
         """As an honest node links, but with credit without end."""
         votes = await self.open(Channel.VOTES)
-        reader = await self.greet(votes)
+        reader = await self.greet(votes, versions)
         bulk = await self.open(Channel.BULK)
         for operation in (Operation.GRANT_VOTES, Operation.GRANT_BULK):
             await votes.write(encode_control(operation, 1 << 40))

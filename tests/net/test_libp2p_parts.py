@@ -69,7 +69,7 @@ async def test_a_pause_of_this_node_is_not_taken_for_a_peers_silence() -> None:
         reasons: list[CloseReason | None] = []
 
         async def main() -> None:
-            share = LinkShare(1, 0, "host:1", LIMITS, 0, lambda *_: None)
+            share = LinkShare(1, 0, "host:1", LIMITS, 0, lambda *_: None, version=1)
             ends = [ChannelEnd(_Hollow(), FrameReader(100, control=True), []) for _ in Channel]
             link = Link(share, ends, LIMITS, lambda: None, None)
 

@@ -18,13 +18,14 @@ from libp2p.peer.peerinfo import PeerInfo
 from libp2p.protocol_muxer.exceptions import MultiselectClientError
 from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
 from libp2p.stream_muxer.yamux.yamux import TYPE_DATA, YAMUX_HEADER_FORMAT
+from structlog.testing import capture_logs
 
 from chainnode.net.framing import Control, Operation, encode_control, join_frames
 from chainnode.net.libp2p_connect import MAX_STREAMS, PROTOCOLS
 from chainnode.net.libp2p_session import STREAM_WINDOW_BYTES, Stream, TcpStream, peer_id
 from chainnode.net.libp2p_transport import Libp2pTransport
 from chainnode.net.port import Channel, CloseReason, Inbound, LinkEvent, Peer, Transport
-from chainnode.net.wire import PROTOCOL_VERSION, Hello, encode_frame
+from chainnode.net.wire import NEWEST_VERSION, OLDEST_VERSION, Hello, encode_frame
 from tests.net.raw_member import RawMember, connected, next_items, on_trio, until_closed
 from tests.net.transport_net import (
     CHAIN,
@@ -328,7 +329,11 @@ async def test_a_first_frame_that_is_no_hello_gives_no_link(trio_of: tuple[Trans
     node, bystander = trio_of
 
     async def work() -> None:
-        for first in (b"x", encode_frame(Hello(PROTOCOL_VERSION, CHAIN, 0)) + b"x", bytes(5_000)):
+        for first in (
+            b"x",
+            encode_frame(Hello(OLDEST_VERSION, NEWEST_VERSION, CHAIN, 0)) + b"x",
+            bytes(5_000),
+        ):
             async with connected(address(node), 1, 0) as member:
                 votes = await member.open(Channel.VOTES)
                 await votes.write(join_frames([first]))
@@ -340,17 +345,45 @@ async def test_a_first_frame_that_is_no_hello_gives_no_link(trio_of: tuple[Trans
     await still_works(node, bystander)
 
 
-async def test_another_protocol_version_is_refused_by_name(trio_of: tuple[Transport, Transport]) -> None:
+@pytest.mark.parametrize(
+    ("first", "last"), [(NEWEST_VERSION + 1, NEWEST_VERSION + 4), (0, OLDEST_VERSION - 1), (2, 1)]
+)
+async def test_a_peer_without_a_version_in_common_is_refused_with_both_ranges_named(
+    trio_of: tuple[Transport, Transport], first: int, last: int
+) -> None:
     node, _ = trio_of
 
     async def work() -> None:
         async with connected(address(node), 1, 0) as member:
             votes = await member.open(Channel.VOTES)
-            await votes.write(join_frames([encode_frame(Hello(PROTOCOL_VERSION + 1, CHAIN, 0))]))
+            await votes.write(join_frames([encode_frame(Hello(first, last, CHAIN, 0))]))
             await until_closed(votes)
 
-    await on_trio(work)
+    with capture_logs() as lines:
+        await on_trio(work)
     assert node.links()[0].reason is CloseReason.WRONG_VERSION
+    refused = next(line for line in lines if line.get("reason") == str(CloseReason.WRONG_VERSION))
+    assert f"versions {first} to {last}, this node {OLDEST_VERSION} to {NEWEST_VERSION}" in refused["detail"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "spoken"), [(0, OLDEST_VERSION, OLDEST_VERSION), (OLDEST_VERSION, 99, NEWEST_VERSION)]
+)
+async def test_a_link_speaks_the_newest_version_that_both_sides_know(
+    trio_of: tuple[Transport, Transport], first: int, last: int, spoken: int
+) -> None:
+    node, _ = trio_of
+
+    async def work() -> None:
+        async with connected(address(node), 1, 0) as member:
+            votes, _, _ = await member.link((first, last))
+            await until_closed(votes)
+
+    task = asyncio.create_task(on_trio(work))
+    await event(node, 0, up=True)
+    assert node.links()[0].version == spoken
+    await node.stop()
+    await task
 
 
 async def test_a_newer_link_of_the_same_dialler_takes_the_place_of_the_older(
@@ -383,7 +416,7 @@ async def test_a_stock_libp2p_host_with_a_members_key_can_link(trio_of: tuple[Tr
             at = "/ip4/{}/tcp/{}".format(*address(node))
             await host.connect(PeerInfo(peer_id(key(1)), [multiaddr.Multiaddr(at)]))
             votes = await host.new_stream(peer_id(key(1)), [next(iter(PROTOCOLS))])
-            await votes.write(join_frames([encode_frame(Hello(PROTOCOL_VERSION, CHAIN, 0))]))
+            await votes.write(join_frames([encode_frame(Hello(OLDEST_VERSION, NEWEST_VERSION, CHAIN, 0))]))
             hello = await votes.read(1_000)
             await host.new_stream(peer_id(key(1)), [list(PROTOCOLS)[1]])
             await votes.write(join_frames([b"from a stock host"]))
@@ -392,4 +425,4 @@ async def test_a_stock_libp2p_host_with_a_members_key_can_link(trio_of: tuple[Tr
 
     task = asyncio.create_task(on_trio(work))
     assert (await frame(node)).frame == b"from a stock host"
-    assert await task == join_frames([encode_frame(Hello(PROTOCOL_VERSION, CHAIN, 1))])
+    assert await task == join_frames([encode_frame(Hello(OLDEST_VERSION, NEWEST_VERSION, CHAIN, 1))])

@@ -119,7 +119,7 @@ def test_pauses_between_dials_grow_to_the_cap_and_are_spread() -> None:
 
 
 def share(peer: int) -> LinkShare:
-    return LinkShare(peer, 0, "host:1", LinkLimits(), 0, lambda *_: None)
+    return LinkShare(peer, 0, "host:1", LinkLimits(), 0, lambda *_: None, version=1)
 
 
 def test_votes_come_before_bulk_and_peers_take_turns() -> None:

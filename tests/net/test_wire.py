@@ -18,6 +18,7 @@ from chainnode.net.wire import (
     Blocks,
     BlocksRequest,
     Consensus,
+    Evidence,
     Frame,
     Hello,
     ObjectChunk,
@@ -29,6 +30,7 @@ from chainnode.net.wire import (
     PartAck,
     PartDelivery,
     Pseudonym,
+    Pulse,
     Rows,
     RowsRequest,
     Status,
@@ -41,7 +43,7 @@ LIMIT = 65_536
 ID, DIGEST = b"i" * 16, b"d" * 32
 
 EXAMPLES: list[Frame] = [
-    Hello(1, DIGEST, 3),
+    Hello(1, 2, DIGEST, 3),
     Consensus(b"message"),
     Batch(b"batch"),
     BatchOffer((DIGEST, DIGEST)),
@@ -50,6 +52,8 @@ EXAMPLES: list[Frame] = [
     BlocksRequest(7, 100),
     Blocks((b"block", b"block"), 12),
     Status(12, 3),
+    Pulse(True, 1_700_000_000_000),
+    Evidence(b"first", b"second"),
     OwnVotesRequest(2),
     OwnVotes((b"vote",)),
     ObjectRequest(ID, ID),
@@ -62,8 +66,8 @@ EXAMPLES: list[Frame] = [
 ]
 
 BAD: list[Frame] = [
-    Hello(1, DIGEST[:31], 3),
-    Hello(1, DIGEST, -1),
+    Hello(1, 2, DIGEST[:31], 3),
+    Hello(1, 2, DIGEST, -1),
     Consensus(b""),
     BatchOffer(()),
     BatchOffer((DIGEST,) * (MAX_OFFERED_DIGESTS + 1)),
@@ -73,6 +77,8 @@ BAD: list[Frame] = [
     BlocksRequest(0, 10_000),
     Blocks((b"",), 1),
     Status(2**60, 0),
+    Pulse(True, -1),
+    Evidence(b"", b"second"),
     ObjectRequest(ID, ID[:15]),
     ObjectChunk(ID, 1, 1, b"data"),
     ObjectChunk(ID, 0, 0, b"data"),

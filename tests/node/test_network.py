@@ -93,7 +93,7 @@ async def test_what_cannot_be_decoded_or_is_not_signed_is_dropped_and_the_links_
 
 
 async def test_a_frame_without_a_handler_is_dropped(node: Node):
-    node.wires.comes(1, Hello(1, bytes(32), 1))
+    node.wires.comes(1, Hello(1, 1, bytes(32), 1))
     node.wires.comes(1, BatchMissing(bytes(32)))
     await node.settle()
     assert node.log.said("frame of no use here") == 2 and not node.driver.taken
