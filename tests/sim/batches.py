@@ -69,6 +69,10 @@ class Batches:
         for one in relays:
             self._do(self._rules.relay([one.ref.digest], one.to, self._node.now()))
 
+    def unordered_bytes(self) -> dict[ReplicaId, int]:
+        """Of each origin, what is here and in no block."""
+        return self._rules.unordered()
+
     # --- peers ------------------------------------------------------------------------------------
 
     def link_changed(self, peer: ReplicaId, up: bool) -> None:
@@ -108,7 +112,7 @@ class Batches:
     def _do(self, actions: Actions) -> None:
         self._pending.append(actions)
         if len(self._pending) == 1:
-            self._node.later(self._node.world.random.randint(0, 1), self._run)
+            self._node.later(self._node.random.randint(0, 1), self._run)
 
     def _run(self) -> None:
         pending, self._pending = self._pending, []

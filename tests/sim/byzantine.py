@@ -25,17 +25,21 @@ from chainnode.node.certified import CertifiedBlock
 from consensus.codec import decode, encode
 from consensus.messages import (
     BlockVote,
+    Certified,
     Commit,
     Message,
     NewView,
     Prepare,
     PrePrepare,
+    QuorumCertificate,
     SignedMessage,
     ViewChange,
+    Vote,
     signed_bytes,
 )
 from consensus.types import Digest
 from tests.sim.checks import outline
+from tests.sim.mutation import of_another_epoch, off_by_one
 
 if TYPE_CHECKING:
     from tests.sim.node import SimNode
@@ -73,6 +77,10 @@ class Strategy:
         """What goes to `peer` on the bulk channel in place of `frame`."""
         return frame
 
+    def hears(self, frame: Frame) -> Frame:
+        """What the node takes in of `frame`."""
+        return frame
+
     def send_message(self, node: "SimNode", peer: int, message: Message) -> None:
         for delay_ms, version in self.versions(node, peer, message):
             if delay_ms:
@@ -84,12 +92,12 @@ class Strategy:
         said = self.frame(node, peer, frame)
         if said is None:
             return True
-        return node.world.links.send(node.number, peer, Channel.BULK, encode_frame(said))
+        return node.world.links.send(node, peer, Channel.BULK, encode_frame(said))
 
     def _post(self, node: "SimNode", peer: int, message: Message) -> None:
         node.world.checks.count(message)
         node.trace(f"({self.name}) says {outline(message)} to {peer}")
-        node.world.links.send(node.number, peer, Channel.VOTES, encode_frame(Consensus(encode(message))))
+        node.world.links.send(node, peer, Channel.VOTES, encode_frame(Consensus(encode(message))))
 
     def sign(self, node: "SimNode", message: M) -> M:
         chain = node.world.chain
@@ -159,6 +167,62 @@ class Equivocator(Strategy):
         changed = structs.replace(message, time_ms=message.time_ms + 1, refs=refs)
         second[message.digest(chain_id)] = changed.digest(chain_id)
         return self.sign(node, changed)
+
+
+class Twins(Strategy):
+    """One key, two processes (Bano et al. 2021): both are honest code, and neither knows of the other. Who is
+    linked with which of them changes all the time."""
+
+    name = "twins"
+
+    def hears(self, frame: Frame) -> Frame:
+        return OwnVotes(()) if isinstance(frame, OwnVotes) else frame
+
+
+class Forger(Strategy):
+    """Shows certificates that no quorum gave: too few votes, the same vote again and again, or the votes of
+    another height."""
+
+    name = "forger"
+
+    def versions(self, node: "SimNode", peer: int, message: Message) -> list[tuple[int, Message]]:
+        if isinstance(message, Certified):
+            hollow = structs.replace(message, certificate=self._hollow(message.certificate))
+            return [(0, hollow), (0, message)]
+        if isinstance(message, ViewChange) and (message.prepared or message.stable):
+            stable = message.stable and self._hollow(message.stable)
+            prepared = tuple(
+                structs.replace(one, prepares=self._few(one.prepares)) for one in message.prepared
+            )
+            return [(0, self.sign(node, structs.replace(message, stable=stable, prepared=prepared)))]
+        return [(0, message)]
+
+    def frame(self, node: "SimNode", peer: int, frame: Frame) -> Frame | None:
+        if not isinstance(frame, Blocks) or self.random.random() < 0.3:
+            return frame
+        decoded = [decode(block, CertifiedBlock, limit_bytes=len(block)) for block in frame.blocks]
+        hollow = [
+            structs.replace(block, certificate=block.certificate and self._hollow(block.certificate))
+            for block in decoded
+        ]
+        # And the last one says what was never said.
+        changed = [*hollow[:-1], *(self._invented(block) for block in hollow[-1:])]
+        return Blocks(tuple(encode(block) for block in changed), frame.tip_height)
+
+    def _invented(self, block: CertifiedBlock) -> CertifiedBlock:
+        header = structs.replace(block.header, time_ms=block.header.time_ms + 1)
+        certificate = block.certificate
+        if certificate is not None:
+            certificate = structs.replace(certificate, header_hash=header.hash())
+        return structs.replace(block, header=header, certificate=certificate)
+
+    def _hollow(self, certificate: QuorumCertificate) -> QuorumCertificate:
+        if self.random.random() < 0.3:
+            return structs.replace(certificate, height=certificate.height + 1)
+        return structs.replace(certificate, votes=self._few(certificate.votes))
+
+    def _few(self, votes: tuple[Vote, ...]) -> tuple[Vote, ...]:
+        return votes[:1] * len(votes) if self.random.random() < 0.5 else votes[:-1]
 
 
 class Forgetful(Strategy):
@@ -254,13 +318,12 @@ class Mutator(Strategy):
             self._old.append(message)
         return said
 
-    def _twisted(self, node: "SimNode", message: SignedMessage) -> Message:
-        step = self.random.choice((-1, 1))
-        if isinstance(message, BlockVote):
-            return self.sign(node, structs.replace(message, height=message.height + step))
-        if isinstance(message, ViewChange | NewView) or self.random.random() < 0.5:
-            return self.sign(node, structs.replace(message, view=max(0, message.view + step)))
-        return self.sign(node, structs.replace(message, sequence=message.sequence + step))
+    def _twisted(self, node: "SimNode", message: M) -> Message:
+        if self.random.random() < 0.7:
+            return self.sign(node, off_by_one(message, self.random))
+        # Of another epoch, or a signature from there under a message of this one.
+        stray = self.sign(node, of_another_epoch(message, self.random))
+        return stray if self.random.random() < 0.5 else structs.replace(stray, epoch=message.epoch)
 
 
 class Selective(Strategy):
@@ -286,6 +349,8 @@ STRATEGIES: tuple[type[Strategy], ...] = (
     SilentPrimary,
     SlowPrimary,
     Equivocator,
+    Twins,
+    Forger,
     Forgetful,
     Hasty,
     Withholder,

@@ -7,7 +7,6 @@ no node has seen them both yet.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from chainnode.node.engine import ROTATE_BYTES
 from consensus.codec import encode
 from consensus.messages import (
     BlockVote,
@@ -21,6 +20,7 @@ from consensus.messages import (
     ViewChange,
 )
 from consensus.types import BatchRef, BlockHeader, Digest
+from tests.sim.bounds import Bounds
 from tests.sim.trace import Violation
 
 if TYPE_CHECKING:
@@ -58,9 +58,21 @@ def with_proposals(message: Message) -> Iterator[Message]:
         yield from message.proposals
 
 
+def _key(message: Message) -> tuple[Any, ...]:
+    """What an honest replica says one thing about."""
+    kind = type(message).__name__
+    if isinstance(message, BlockVote):
+        return kind, message.replica, message.epoch, message.height
+    return kind, message.replica, message.epoch, getattr(message, "view", 0), getattr(message, "sequence", 0)
+
+
 class Checks:
-    def __init__(self, chain: "SharedChain") -> None:
+    """`sound`: the members that are honest and have an honest disk."""
+
+    def __init__(self, chain: "SharedChain", sound: frozenset[int]) -> None:
         self._chain = chain
+        self.sound = sound
+        self._bounds = Bounds(chain.members.n)
         self._headers: dict[int, Digest] = {}
         self.certificates: dict[int, Digest] = {}
         self._block_voters: dict[tuple[int, Digest], set[int]] = {}
@@ -124,14 +136,17 @@ class Checks:
 
     def _is_no_second(self, node: "SimNode", message: Message) -> None:
         for one in with_proposals(message):
-            kind = type(one).__name__
-            if isinstance(one, BlockVote):
-                key: tuple[Any, ...] = (kind, one.replica, one.height)
-            else:
-                key = (kind, one.replica, one.view, getattr(one, "sequence", 0))
             data = encode(one)
-            if self._first.setdefault(key, data) != data:
+            if self._first.setdefault(_key(one), data) != data:
                 raise Violation(f"node {node.number} contradicts itself: {outline(one)}")
+
+    def heard(self, node: "SimNode", message: Message, data: bytes) -> None:
+        """An honest node took a message for good. Where its author is sound, that one said just this."""
+        if isinstance(message, Certified) or message.replica not in self.sound:
+            return
+        said = self._first.get(_key(message))
+        if said != data:
+            raise Violation(f"node {node.number} believes what nobody said: {outline(message)}")
 
     def count(self, message: Message) -> None:
         """Count a vote, an honest one or not."""
@@ -183,27 +198,13 @@ class Checks:
         """The greatest height for which a quorum has voted."""
         return max(self.certificates, default=0)
 
-    # --- bounds -----------------------------------------------------------------------------------
+    # --- one node ---------------------------------------------------------------------------------
 
-    def bounds(self, node: "SimNode") -> None:
-        """Nothing in a node grows with time or with what peers send; and no sound one doubts itself."""
+    def turn_done(self, node: "SimNode") -> None:
+        """Nothing in an honest node is out of its bounds, and no sound one doubts itself."""
         if not node.honest:
             return
-        parameters, everyone = self._chain.parameters, self._chain.members.n
-        reach = 2 * parameters.window
-        parts = node.engine.replica._parts
-        hold = parts.ballot.hold
+        hold = node.engine.replica._parts.ballot.hold
         if node.trusted and hold is not None and hold.height > self.top:
             raise Violation(f"node {node.number} mistrusts a log that was not touched: {hold}")
-        sizes = {
-            "slots": (len(parts.ordering.slots), reach),
-            "heights voted on": (len(parts.certifier.votes), reach),
-            "certificates that wait": (len(parts.certifier._certificates), 2 * reach),
-            "view changes": (len(parts.changer.asked), everyone),
-            "messages of later views": (len(parts.future), 3 * reach * everyone),
-            "blocks that wait": (len(node.peers.sync.catchup.held), 512),
-            "bytes of the vote log": (node.log.size_bytes, 4 * max(ROTATE_BYTES, parameters.frame_bytes)),
-        }
-        for what, (size, limit) in sizes.items():
-            if size > limit:
-                raise Violation(f"node {node.number}: {size} {what}, {limit} at most")
+        self._bounds.check(node)

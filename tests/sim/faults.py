@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 from chainnode.net.port import Channel
@@ -30,6 +31,7 @@ WORDS = (Commit, Commit, Prepare, Prepare, PrePrepare, BlockVote, ViewChange, Ne
 class Faults:
     def __init__(self, world: "World") -> None:
         self._world = world
+        self._random = Random(f"faults {world.plan.seed}")
         self._armed: dict[int, list[Fault]] = {}
         self._snapshots: dict[int, tuple[dict[Path, bytes], SimStore]] = {}
         self._kinds: dict[str, Callable[[Fault, SimNode], None]] = {
@@ -53,6 +55,7 @@ class Faults:
             "delay": self._conditions,
             "drop": self._conditions,
             "duplicate": self._conditions,
+            "twist": self._conditions,
             "lossy": self._lossy,
             "starve": self._lossy,
             "shuffle": self._shuffle,
@@ -124,7 +127,7 @@ class Faults:
     def _proposed(self) -> None:
         """A proposal is on its way to everybody. For a moment all votes reach one member alone, which then
         goes away: it knows of a prepared slot, and the next view knows nothing of it."""
-        world, numbers = self._world, range(len(self._world.nodes))
+        world, numbers = self._world, self._world.links.numbers
         fault = next((one for all_ in self._armed.values() for one in all_ if one.kind == "funnel"), None)
         if fault is None or world.healed:
             return
@@ -163,7 +166,7 @@ class Faults:
 
     def _partition(self, fault: Fault, node: "SimNode") -> None:
         """The bits of `amount` say who is on which side."""
-        numbers = range(len(self._world.nodes))
+        numbers = self._world.links.numbers
         sides = [(fault.amount >> number) & 1 for number in numbers]
         pairs = [(a, b) for a in numbers for b in numbers if a < b and sides[a] != sides[b]]
         self._sever(fault, pairs)
@@ -198,23 +201,25 @@ class Faults:
             now.extra_ms = 10 * fault.amount
         elif fault.kind == "drop":
             now.drop_permille = 5 * fault.amount
+        elif fault.kind == "twist":
+            now.twisted_permille = 10 * fault.amount
         else:
             now.duplicate_permille = 5 * fault.amount
 
         def end() -> None:
-            now.extra_ms = now.drop_permille = now.duplicate_permille = 0
+            now.extra_ms = now.drop_permille = now.duplicate_permille = now.twisted_permille = 0
 
         self._until(fault, end)
 
     def _lossy(self, fault: Fault, node: "SimNode") -> None:
         """Some queues lose much: all of the votes', or those with batches to one node."""
         lossy = self._world.links.conditions.lossy
-        numbers = range(len(self._world.nodes))
+        numbers = self._world.links.numbers
         if fault.kind == "starve":
             found = {((one, node.number), Channel.BULK): 900 for one in numbers}
         else:
             found = {
-                ((one, other), Channel.VOTES): self._world.random.choice((0, 300, 600))
+                ((one, other), Channel.VOTES): self._random.choice((0, 300, 600))
                 for one in numbers
                 for other in numbers
             }
@@ -228,7 +233,7 @@ class Faults:
 
     def _shuffle(self, fault: Fault, node: "SimNode") -> None:
         """Every now and then other ways carry no votes: what prepared at one node is unknown to others."""
-        world, numbers = self._world, range(len(self._world.nodes))
+        world, numbers = self._world, self._world.links.numbers
         lossy, step_ms = world.links.conditions.lossy, 40 + 10 * fault.amount
         ends_ms = world.scheduler.now_ms + 3 * fault.for_ms
 
@@ -238,7 +243,7 @@ class Faults:
             over = world.scheduler.now_ms >= ends_ms
             for one in numbers:
                 for other in numbers:
-                    dead = not over and world.random.random() < 0.4
+                    dead = not over and self._random.random() < 0.4
                     lossy[(one, other), Channel.VOTES] = 1_000 if dead else 0
             if not over:
                 world.scheduler.after(step_ms, deal)
@@ -285,7 +290,7 @@ class Faults:
     def _tamper(self, fault: Fault, node: "SimNode") -> None:
         node.stop(power_cut=True)
         if fault.kind == "bit-flip":
-            node.disk = node.disk.bit_flipped(self._world.random)
+            node.disk = node.disk.bit_flipped(self._random)
         else:
             node.disk = node.disk.rolled_back({})
         self._world.scheduler.after(fault.for_ms, node.start)

@@ -5,16 +5,19 @@ a frame for a link that is down or full is dropped. A way that is cut without a 
 back, as TCP does, until it heals or the silence ends the link.
 """
 
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
 
 from chainnode.net.port import Channel
+from tests.sim.mutation import twisted_frame
 from tests.sim.scheduler import Scheduler
 from tests.sim.trace import Violation
 
 SILENT_AFTER_MS = 4_000
 HELD_FRAMES = 1_024
+OLD_FRAMES = 256
 
 Direction = tuple[int, int]
 
@@ -40,6 +43,8 @@ class Conditions:
     drop_permille: int = 0
     """Frames that find no room in a queue."""
     duplicate_permille: int = 0
+    twisted_permille: int = 0
+    """Votes that are changed under way, by somebody who holds no key."""
     lossy: dict[tuple[Direction, Channel], int] = field(default_factory=dict)
     """The same for single queues."""
 
@@ -49,8 +54,12 @@ class Conditions:
 
 @dataclass
 class Link:
-    """One pair. `severed` and `mute` count the reasons why it may not be up, or not be heard."""
+    """One pair. `severed` and `mute` count the reasons why it may not be up, or not be heard.
 
+    Each has a stream of chances of its own: what happens elsewhere does not change them.
+    """
+
+    random: Random
     up: bool = False
     generation: int = 0
     severed: int = 0
@@ -65,36 +74,72 @@ class Link:
 
 
 class Links:
-    def __init__(self, scheduler: Scheduler, random: Random, frame_bytes: int) -> None:
+    """A member may have two ends, its twins: each peer is linked with one of them."""
+
+    def __init__(self, scheduler: Scheduler, seed: int, frame_bytes: int) -> None:
         self._scheduler = scheduler
-        self._random = random
+        self._seed = seed
         self._frame_bytes = frame_bytes
-        self._ends: dict[int, End] = {}
+        self._ends: dict[int, list[End]] = {}
+        self._sides: dict[Direction, int] = {}
+        """Member and peer to the one of the member's ends that the peer is linked with."""
         self._links: dict[Direction, Link] = {}
         self.conditions = Conditions()
-        self.frames = 0
+        self.frames: Counter[Channel] = Counter()
+        self.sent_bytes: Counter[Channel] = Counter()
+        self._old: deque[bytes] = deque(maxlen=OLD_FRAMES)
 
     def join(self, end: End) -> None:
+        if end.number in self._ends:
+            self._ends[end.number].append(end)
+            return
         for other in self._ends:
-            self._links[_pair(end.number, other)] = Link()
-        self._ends[end.number] = end
+            pair = _pair(end.number, other)
+            self._links[pair] = Link(Random(f"link {self._seed} {pair}"))
+        self._ends[end.number] = [end]
 
-    def is_up(self, one: int, other: int) -> bool:
-        return self._links[_pair(one, other)].up
+    @property
+    def numbers(self) -> list[int]:
+        return list(self._ends)
+
+    def _end(self, number: int, peer: int) -> End:
+        """The end of `number` that `peer` is linked with."""
+        return self._ends[number][self._sides.get((number, peer), 0)]
+
+    def turn(self, number: int, peer: int, side: int) -> None:
+        """Let `peer` be linked with the other twin from now on."""
+        if self._sides.get((number, peer), 0) != side:
+            self.disconnect(number, peer)
+            self._sides[number, peer] = side
+            self.connect(number, peer)
+
+    def is_up(self, end: End, peer: int) -> bool:
+        return self._end(end.number, peer) is end and self._links[_pair(end.number, peer)].up
 
     def peers(self, number: int) -> list[int]:
         return [other for other in self._ends if other != number]
 
     # --- frames -----------------------------------------------------------------------------------
 
-    def send(self, sender: int, to: int, channel: Channel, frame: bytes) -> bool:
+    def send(self, end: End, to: int, channel: Channel, frame: bytes) -> bool:
         """False: dropped by rule, as `Transport.try_send`."""
-        if len(frame) > self._frame_bytes:
-            raise Violation(f"node {sender} sends a frame of {len(frame)} bytes, {self._frame_bytes} at most")
-        link, random, direction = self._links[_pair(sender, to)], self._random, (sender, to)
-        if not link.up or random.randrange(1_000) < self.conditions.lost_permille(direction, channel):
+        sender, size_bytes = end.number, len(frame)
+        if size_bytes > self._frame_bytes:
+            raise Violation(f"node {sender} sends a frame of {size_bytes} bytes, {self._frame_bytes} at most")
+        direction = (sender, to)
+        link = self._links[_pair(sender, to)]
+        random = link.random
+        if not self.is_up(end, to):
             return False
-        self.frames += 1
+        if random.randrange(1_000) < self.conditions.lost_permille(direction, channel):
+            return False
+        self.frames[channel] += 1
+        self.sent_bytes[channel] += size_bytes
+        if channel is Channel.VOTES and self.conditions.twisted_permille:
+            if random.randrange(1_000) < self.conditions.twisted_permille:
+                frame = twisted_frame(frame, random, self._old)
+            elif random.random() < 0.1:
+                self._old.append(frame)
         if link.mute.get(direction):
             if len(link.held) >= HELD_FRAMES:
                 return False
@@ -107,7 +152,7 @@ class Links:
 
     def _dispatch(self, link: Link, direction: Direction, channel: Channel, frame: bytes) -> None:
         low, high = self.conditions.delay_ms
-        at = self._scheduler.now_ms + self._random.randint(low, high) + self.conditions.extra_ms
+        at = self._scheduler.now_ms + link.random.randint(low, high) + self.conditions.extra_ms
         at = max(at, link.last_ms.get((direction, channel), 0))
         link.last_ms[direction, channel] = at
         generation = link.generation
@@ -115,7 +160,7 @@ class Links:
 
         def deliver() -> None:
             if link.up and link.generation == generation:
-                self._ends[to].inbound(sender, channel, frame)
+                self._end(to, sender).inbound(sender, channel, frame)
 
         self._scheduler.at(at, deliver)
 
@@ -127,14 +172,14 @@ class Links:
         generation = link.generation
 
         def establish() -> None:
-            both = self._ends[one].alive and self._ends[other].alive
+            both = self._end(one, other).alive and self._end(other, one).alive
             if link.up or link.is_cut or not both or link.generation != generation:
                 return
             link.up = True
             for end, peer in ((one, other), (other, one)):
                 self._tell(link, end, peer, True)
 
-        self._scheduler.after(self._random.randint(5, 120), establish)
+        self._scheduler.after(link.random.randint(5, 120), establish)
 
     def disconnect(self, one: int, other: int) -> None:
         link = self._links[_pair(one, other)]
@@ -148,26 +193,29 @@ class Links:
 
     def _tell(self, link: Link, end: int, peer: int, up: bool) -> None:
         """Each end hears of it in its own time, in order, and before any frame of the link."""
-        at = max(self._scheduler.now_ms + self._random.randint(0, 20), link.told_ms.get(end, 0))
+        at = max(self._scheduler.now_ms + link.random.randint(0, 20), link.told_ms.get(end, 0))
         link.told_ms[end] = at
         for channel in Channel:
             link.last_ms[(peer, end), channel] = at
-        generation, life = link.generation, self._ends[end].life
+        generation, told = link.generation, self._end(end, peer)
+        life = told.life
 
         def tell() -> None:
             stale = up and link.generation != generation
-            if self._ends[end].alive and self._ends[end].life == life and not stale:
-                self._ends[end].link_changed(peer, up)
+            if told.alive and told.life == life and not stale:
+                told.link_changed(peer, up)
 
         self._scheduler.at(at, tell)
 
-    def started(self, number: int) -> None:
-        for other in self.peers(number):
-            self.connect(number, other)
+    def started(self, end: End) -> None:
+        for other in self.peers(end.number):
+            if self._end(end.number, other) is end:
+                self.connect(end.number, other)
 
-    def stopped(self, number: int) -> None:
-        for other in self.peers(number):
-            self.disconnect(number, other)
+    def stopped(self, end: End) -> None:
+        for other in self.peers(end.number):
+            if self._end(end.number, other) is end:
+                self.disconnect(end.number, other)
 
     def sever(self, one: int, other: int) -> None:
         """Break the link and keep it broken, until as many `mend`s."""

@@ -7,6 +7,7 @@ of the pauses, and before any operation of the disk.
 
 from collections import deque
 from collections.abc import Callable
+from random import Random
 from typing import TYPE_CHECKING
 
 from chainnode.net.port import Channel
@@ -35,12 +36,16 @@ MAILBOX_FRAMES = 2_048
 
 
 class SimNode:
-    """`strategy` is None for an honest node; `trusted` is false where its disk was tampered with."""
+    """`strategy` is None for an honest node; `trusted` is false where its disk was tampered with. A `twin` is
+    the second process of a faulty member, with a disk of its own."""
 
-    def __init__(self, world: "World", number: int, strategy: "Strategy | None") -> None:
+    def __init__(
+        self, world: "World", number: int, strategy: "Strategy | None", *, twin: bool = False
+    ) -> None:
         self.world = world
         self.number = number
         self.strategy = strategy
+        self.random = Random(f"node {world.plan.seed} {number} {'twin' if twin else ''}")
         self.trusted = True
         self.alive = False
         self.life = 0
@@ -52,7 +57,7 @@ class SimNode:
         self.disk = SimDisk(fuse=self.fuse)
         self.store = SimStore(self.fuse)
         self.rows = MemoryRowStore()
-        self.clock = Clock(world.scheduler, world.random.randrange(1_000, 10_000_000))
+        self.clock = Clock(world.scheduler, self.random.randrange(1_000, 10_000_000))
         self.engine: Engine
         self.executor: Executor
         self.peers: Peers
@@ -112,7 +117,7 @@ class SimNode:
         restored = self.engine.restore(records, self.now(), damaged=damage is not None)
         self.trace(f"opened at {self.executor.tip.height}, {len(records)} records, damage {damage}")
         self.peers.batches.recover()
-        self.world.links.started(self.number)
+        self.world.links.started(self)
         self.peers.start()
         self._carry_out(restored)
 
@@ -142,12 +147,12 @@ class SimNode:
         self.life += 1
         self.fuse.left = None
         if power_cut:
-            self.disk = self.disk.cut_at_random(self.world.random)
-            self.store.power_cut(self.world.random)
-            self.clock.monotonic_ms = self.world.random.randrange(1_000, 10_000_000)
+            self.disk = self.disk.cut_at_random(self.random)
+            self.store.power_cut(self.random)
+            self.clock.monotonic_ms = self.random.randrange(1_000, 10_000_000)
         else:
             self.disk = self.disk.killed()
-        self.world.links.stopped(self.number)
+        self.world.links.stopped(self)
 
     def attempt(self, action: Callable[[], None]) -> None:
         """Carry out one action of the process; what it raises ends the process or the run."""
@@ -212,7 +217,7 @@ class SimNode:
         if len(self._inbox) > INBOX_ITEMS:
             raise Violation(f"node {self.number} has {len(self._inbox)} inputs waiting")
         if not self._busy:
-            self._schedule(self.world.random.randint(0, 1))
+            self._schedule(self.random.randint(0, 1))
 
     def _schedule(self, delay_ms: int) -> None:
         if not self._scheduled:
@@ -232,7 +237,7 @@ class SimNode:
 
     def _carry_out(self, turn: Turn) -> None:
         self.engine.persist(turn)
-        delay_ms = self.world.random.randint(*self.fsync_ms) if turn.records else 0
+        delay_ms = self.random.randint(*self.fsync_ms) if turn.records else 0
         if delay_ms:
             self.later(delay_ms, lambda: self._speak(turn))
         else:
@@ -245,7 +250,7 @@ class SimNode:
             raise Violation(f"node {self.number} halts: {turn.halt}")
         self._wake_at_ms = turn.wake_at_ms
         if turn.decided or turn.certified:
-            self.later(self.world.random.randint(0, 3), lambda: self._execute(turn))
+            self.later(self.random.randint(0, 3), lambda: self._execute(turn))
         else:
             self._finish()
 
@@ -259,7 +264,7 @@ class SimNode:
         self._carry_out(after)
 
     def _finish(self) -> None:
-        self.world.checks.bounds(self)
+        self.world.checks.turn_done(self)
         while self._synced:
             run = self._synced.popleft()
             certified = self.executor.certified

@@ -73,7 +73,7 @@ class Peers:
         node = self._node
         if node.strategy is not None:
             return node.strategy.send_frame(node, peer, frame)
-        return node.world.links.send(node.number, peer, Channel.BULK, encode_frame(frame))
+        return node.world.links.send(node, peer, Channel.BULK, encode_frame(frame))
 
     def send_messages(self, turn: Turn) -> None:
         for outbound in turn.send:
@@ -91,12 +91,14 @@ class Peers:
         node.trace(f"says {outline(message)} to {receivers}")
         frame = encode_frame(Consensus(data))
         for peer in receivers:
-            node.world.links.send(node.number, peer, Channel.VOTES, frame)
+            node.world.links.send(node, peer, Channel.VOTES, frame)
 
     def note(self, turn: Turn) -> None:
         for fetch in turn.fetch:
             self.batches.want([fetch.ref], fetch.sources)
         self.batches.relay(turn.relay)
+        for evidence in turn.evidence:
+            self._node.trace(f"evidence against {evidence.first.replica}: {outline(evidence.second)}")
         if turn.behind is not None:
             self._node.trace(f"behind {turn.behind.height}")
             self.sync.behind(turn.behind)
@@ -121,7 +123,7 @@ class Peers:
         node = self._node
         status = Status(self.sync.height, node.engine.replica.status().view)
         for peer in self._others:
-            if node.world.links.is_up(node.number, peer):
+            if node.world.links.is_up(node, peer):
                 self.offer(peer, status)
                 if not self._guard_done and peer not in self._answered:
                     self.offer(peer, OwnVotesRequest(node.number))
@@ -144,6 +146,8 @@ class Peers:
         except DecodeError as error:
             self._node.trace(f"refuses a frame of {peer}: {error.code}")
             return
+        if self._node.strategy is not None:
+            frame = self._node.strategy.hears(frame)
         now_ms = self._node.now().monotonic_ms
         match frame:
             case Consensus():
@@ -175,6 +179,8 @@ class Peers:
         if isinstance(checked, str):
             self._node.trace(f"refuses a message of {peer}: {checked}")
             return
+        if self._node.honest:
+            self._node.world.checks.heard(self._node, checked.message, data)
         self._node.put(inputs.Received(checked))
 
     def _on_own_votes_request(self, peer: int, frame: OwnVotesRequest) -> None:

@@ -50,7 +50,7 @@ TRIGGERED = ("isolate-on", "kill-on", "power-on", "funnel")
 """When the node is about to say something: `amount` says what (see faults.py)."""
 CRASHES = ("kill", "power", "kill-at", "power-at", "full-at")
 CUTS = ("isolate", "partition", "cut", "one-way", "flap")
-STALLS = ("pause", "slow-disk", "clock", "delay", "drop", "duplicate", "lossy", "starve", "shuffle")
+STALLS = ("pause", "slow-disk", "clock", "delay", "drop", "duplicate", "twist", "lossy", "starve", "shuffle")
 KINDS = CRASHES * 3 + CUTS * 2 + STALLS + TRIGGERED * 2
 STORMY = (
     CUTS

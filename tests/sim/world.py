@@ -8,7 +8,7 @@ from random import Random
 
 from chainnode.ledger.transaction import Submission
 from chainnode.node import engine
-from tests.sim.byzantine import BY_NAME, Collusion
+from tests.sim.byzantine import BY_NAME, Collusion, Twins
 from tests.sim.chain import SharedChain, fake_verify
 from tests.sim.checks import Checks
 from tests.sim.faults import Faults
@@ -19,6 +19,7 @@ from tests.sim.scheduler import Scheduler
 from tests.sim.trace import Trace, Violation
 
 RESTART_MS = (20, 1_500)
+TWINS_TURN_MS = 900
 PROGRESS_TIMEOUTS = 10
 """After healing the next blocks come within so many base timeouts. With a faulty member, as many more as
 were waited for a primary before: twice the back-off that was reached, for each."""
@@ -33,12 +34,12 @@ class World:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.random = Random(f"run {plan.seed}")
         self.scheduler = Scheduler()
         self.trace = Trace()
         self.chain = SharedChain(plan.members, plan.parameters)
-        self.checks = Checks(self.chain)
-        self.links = Links(self.scheduler, self.random, plan.parameters.frame_bytes)
+        faulty = {number for number, _ in plan.faulty}
+        self.checks = Checks(self.chain, frozenset(range(plan.members)) - faulty)
+        self.links = Links(self.scheduler, plan.seed, plan.parameters.frame_bytes)
         self.links.conditions = Conditions(delay_ms=plan.delay_ms)
         self.verify = fake_verify
         self.healed = False
@@ -49,6 +50,9 @@ class World:
             if name != "disk"
         }
         self.nodes = [SimNode(self, number, strategies.get(number)) for number in range(plan.members)]
+        twins = [number for number, name in plan.faulty if name == Twins.name]
+        self.nodes += [SimNode(self, number, strategies[number], twin=True) for number in twins]
+        self._collusion = collusion
         for number, name in plan.faulty:
             if name == "disk":
                 self.nodes[number].trusted = False
@@ -65,7 +69,8 @@ class World:
         plan, scheduler = self.plan, self.scheduler
         with _small_logs(plan.rotate_bytes):
             for node in self.nodes:
-                scheduler.after(self.random.randint(0, 100), node.start)
+                scheduler.after(node.random.randint(0, 100), node.start)
+            self._deal_twins()
             for submit in plan.submits:
                 scheduler.at(
                     submit.at_ms, lambda submit=submit: self.submit(submit.node, submit.transactions)
@@ -83,27 +88,37 @@ class World:
         node = self.nodes[number]
         if not node.alive or self.scheduler.now_ms < node.paused_until_ms:
             return
-        client = f"client {self.random.randrange(3)}"
+        client = f"client {node.random.randrange(3)}"
         for _ in range(count):
             submission, valid_until_height = self._next(node)
             node.attempt(partial(_submit_if_alive, node, submission, client, valid_until_height))
 
     def _next(self, node: SimNode) -> tuple[Submission, int]:
         """A transaction and how long it is valid: the next one, or one that was handed in before."""
-        if self._submitted and self.random.random() < 0.1:
-            return self.random.choice(self._submitted[-50:])
-        index = self._count if self.random.random() < 0.9 else self.random.randrange(1_000)
+        random = node.random
+        if self._submitted and random.random() < 0.1:
+            return random.choice(self._submitted[-50:])
+        index = self._count if random.random() < 0.9 else random.randrange(1_000)
         self._count += 1
         longest = self.plan.parameters.validity_heights
-        valid_until_height = node.executor.tip.height + self.random.randint(1, longest)
+        valid_until_height = node.executor.tip.height + random.randint(1, longest)
         submission = self.chain.corpus.signed(index, valid_until_height, self._count)
         self._submitted.append((submission, valid_until_height))
         return submission, valid_until_height
 
+    def _deal_twins(self) -> None:
+        """Say anew who is linked with which of two twins."""
+        for node in self.nodes[self.plan.members :]:
+            for peer in self.links.peers(node.number):
+                period = 2_000_000 + self.scheduler.now_ms // TWINS_TURN_MS
+                self.links.turn(node.number, peer, int(self._collusion.is_second_side(period, peer)))
+        if not self.healed and len(self.nodes) > self.plan.members:
+            self.scheduler.after(TWINS_TURN_MS, self._deal_twins)
+
     def restart_later(self, node: SimNode) -> None:
         """What stopped by itself is started again, as a service manager does."""
         node.restarts += 1
-        self.scheduler.after(self.random.randint(*RESTART_MS), node.start)
+        self.scheduler.after(node.random.randint(*RESTART_MS), node.start)
 
     @property
     def sound(self) -> list[SimNode]:
@@ -122,7 +137,7 @@ class World:
         self.faults.heal()
         self.links.heal()
         for node in self.nodes:
-            self.scheduler.after(self.random.randint(0, 100), node.start)
+            self.scheduler.after(node.random.randint(0, 100), node.start)
         self.scheduler.run_until(self.scheduler.now_ms + 300)
 
     def _must_progress(self) -> None:
