@@ -18,7 +18,6 @@ from libp2p.peer.peerinfo import PeerInfo
 from libp2p.protocol_muxer.exceptions import MultiselectClientError
 from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
 from libp2p.stream_muxer.yamux.yamux import TYPE_DATA, YAMUX_HEADER_FORMAT
-from structlog.testing import capture_logs
 
 from chainnode.net.framing import Control, Operation, encode_control, join_frames
 from chainnode.net.libp2p_connect import MAX_STREAMS, PROTOCOLS
@@ -343,47 +342,6 @@ async def test_a_first_frame_that_is_no_hello_gives_no_link(trio_of: tuple[Trans
     assert node.links()[0].reason is CloseReason.MALFORMED
     assert node.receive_nowait() is None
     await still_works(node, bystander)
-
-
-@pytest.mark.parametrize(
-    ("first", "last"), [(NEWEST_VERSION + 1, NEWEST_VERSION + 4), (0, OLDEST_VERSION - 1), (2, 1)]
-)
-async def test_a_peer_without_a_version_in_common_is_refused_with_both_ranges_named(
-    trio_of: tuple[Transport, Transport], first: int, last: int
-) -> None:
-    node, _ = trio_of
-
-    async def work() -> None:
-        async with connected(address(node), 1, 0) as member:
-            votes = await member.open(Channel.VOTES)
-            await votes.write(join_frames([encode_frame(Hello(first, last, CHAIN, 0))]))
-            await until_closed(votes)
-
-    with capture_logs() as lines:
-        await on_trio(work)
-    assert node.links()[0].reason is CloseReason.WRONG_VERSION
-    refused = next(line for line in lines if line.get("reason") == str(CloseReason.WRONG_VERSION))
-    assert f"versions {first} to {last}, this node {OLDEST_VERSION} to {NEWEST_VERSION}" in refused["detail"]
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "spoken"), [(0, OLDEST_VERSION, OLDEST_VERSION), (OLDEST_VERSION, 99, NEWEST_VERSION)]
-)
-async def test_a_link_speaks_the_newest_version_that_both_sides_know(
-    trio_of: tuple[Transport, Transport], first: int, last: int, spoken: int
-) -> None:
-    node, _ = trio_of
-
-    async def work() -> None:
-        async with connected(address(node), 1, 0) as member:
-            votes, _, _ = await member.link((first, last))
-            await until_closed(votes)
-
-    task = asyncio.create_task(on_trio(work))
-    await event(node, 0, up=True)
-    assert node.links()[0].version == spoken
-    await node.stop()
-    await task
 
 
 async def test_a_newer_link_of_the_same_dialler_takes_the_place_of_the_older(

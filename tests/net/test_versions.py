@@ -1,0 +1,61 @@
+"""The handshake's versions: what two releases speak with each other, and what they say where they cannot."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from structlog.testing import capture_logs
+
+from chainnode.net.framing import join_frames
+from chainnode.net.libp2p_transport import Libp2pTransport
+from chainnode.net.port import Channel, CloseReason, Peer, Transport
+from chainnode.net.wire import NEWEST_VERSION, OLDEST_VERSION, Hello, encode_frame
+from tests.net.raw_member import connected, on_trio, until_closed
+from tests.net.transport_net import CHAIN, Net, address, config, event, key
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[Transport]:
+    """Member 1, which waits for member 0: the test plays its part."""
+    net = Net(Libp2pTransport)
+    yield await net.start(config(1, {0: Peer(key(0))}))
+    await net.close()
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [(NEWEST_VERSION + 1, NEWEST_VERSION + 4), (0, OLDEST_VERSION - 1), (2, 1)]
+)
+async def test_a_peer_without_a_version_in_common_is_refused_with_both_ranges_named(
+    node: Transport, first: int, last: int
+) -> None:
+
+    async def work() -> None:
+        async with connected(address(node), 1, 0) as member:
+            votes = await member.open(Channel.VOTES)
+            await votes.write(join_frames([encode_frame(Hello(first, last, CHAIN, 0))]))
+            await until_closed(votes)
+
+    with capture_logs() as lines:
+        await on_trio(work)
+    assert node.links()[0].reason is CloseReason.WRONG_VERSION
+    refused = next(line for line in lines if line.get("reason") == str(CloseReason.WRONG_VERSION))
+    assert f"versions {first} to {last}, this node {OLDEST_VERSION} to {NEWEST_VERSION}" in refused["detail"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "spoken"), [(0, OLDEST_VERSION, OLDEST_VERSION), (OLDEST_VERSION, 99, NEWEST_VERSION)]
+)
+async def test_a_link_speaks_the_newest_version_that_both_sides_know(
+    node: Transport, first: int, last: int, spoken: int
+) -> None:
+
+    async def work() -> None:
+        async with connected(address(node), 1, 0) as member:
+            votes, _, _ = await member.link((first, last))
+            await until_closed(votes)
+
+    task = asyncio.create_task(on_trio(work))
+    await event(node, 0, up=True)
+    assert node.links()[0].version == spoken
+    await node.stop()
+    await task
