@@ -15,7 +15,7 @@ from consensus.parts import Parts
 from consensus.ready import Ready, Record, Rejection
 from consensus.restore import distrust, last_votes, replay, retained
 from consensus.rules import fits_a_proposal
-from consensus.status import ReplicaStatus, status_of
+from consensus.status import MissingVotes, ReplicaStatus, missing_votes, status_of
 from consensus.steps import Steps
 from consensus.types import BatchRef, Digest, Now, ReplicaId, ReplicaSets, SequenceNumber
 
@@ -182,6 +182,14 @@ class Replica:
     def status(self) -> ReplicaStatus:
         """What this replica does and waits for."""
         return status_of(self._parts)
+
+    def missing_votes(self) -> MissingVotes | None:
+        """Whose votes are not here on the lowest slot that is not certified."""
+        return missing_votes(self._parts)
+
+    def timers(self, now: Now) -> tuple[tuple[str, int], ...]:
+        """The timers that may end the view, and the ms left of each."""
+        return self._parts.timers.running(now)
 
     def votes_of(self, replica: ReplicaId) -> tuple[Message, ...]:
         """The last votes that this replica holds of `replica`, and its own stable certificate, for that one's

@@ -23,6 +23,21 @@ class SlotStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingVotes:
+    """The lowest slot that is not certified: who has not given which vote on it, as far as is known here.
+
+    `stage` as in SlotStatus. A vote for another content than the one known here counts as not given. The
+    primary's PRE-PREPARE stands for its PREPARE.
+    """
+
+    sequence: SequenceNumber
+    stage: str
+    prepare: tuple[ReplicaId, ...]
+    commit: tuple[ReplicaId, ...]
+    block_vote: tuple[ReplicaId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaStatus:
     """`view` is the one that is being moved to while `changing`. `asked`: newest view that each replica
     asked for by VIEW-CHANGE; `ahead`: peers that speak in a later view. `silent_because` is empty if it
@@ -76,6 +91,31 @@ def status_of(parts: Parts) -> ReplicaStatus:
         ahead=tuple((replica, view) for replica, view in ahead if view > 0),
         slots=_slots(marks, ordering, certifier),
     )
+
+
+def missing_votes(parts: Parts) -> MissingVotes | None:
+    """None where everything that was proposed or executed here is certified."""
+    ordering, certifier = parts.ordering, parts.certifier
+    marks = ordering.marks
+    sequence = marks.low + 1
+    if max(ordering.top, ordering.handed, certifier.executed) < sequence:
+        return None
+    slot = ordering.slots.get(sequence, Slot(sequence))
+    stage, _ = _stage(slot, ordering, certifier)
+    executed = certifier.hashes.get(sequence)
+    given = {
+        "prepare": [vote.replica for vote in slot.prepares.values() if vote.digest == slot.digest],
+        "commit": [vote.replica for vote in slot.commits.values() if vote.digest == slot.digest],
+        "block_vote": [
+            replica
+            for replica, block_vote in certifier.votes.get(sequence, {}).items()
+            if executed is None or block_vote.header_hash == executed
+        ],
+    }
+    if slot.pre_prepare is not None:
+        given["prepare"].append(slot.pre_prepare.replica)
+    lacking = {kind: tuple(one for one in marks.ids if one not in given[kind]) for kind in given}
+    return MissingVotes(sequence, stage, **lacking)
 
 
 def _slots(marks: Watermarks, ordering: Ordering, certifier: Certifier) -> tuple[SlotStatus, ...]:

@@ -95,6 +95,17 @@ class Timers:
         self._resent_ms = now.monotonic_ms
         return True
 
+    def running(self, now: Now) -> tuple[tuple[str, int], ...]:
+        """Names of the timers that may end a view, and the ms left of each (0: it is over, the next tick acts).
+
+        "pulse": something waits to be decided and executed; "new-view": a quorum asked for the view."""
+        ends = []
+        if self._waiting:
+            ends.append(("pulse", self._progress_ms + self.timeout_ms))
+        if self._quorum_ms is not None:
+            ends.append(("new-view", self._quorum_ms + self.timeout_ms))
+        return tuple((name, max(0, end - now.monotonic_ms)) for name, end in ends)
+
     def wake_at_ms(self, now: Now, *, busy: bool) -> int | None:
         """The next deadline, or a heartbeat while anything is under way; None: nothing is."""
         if not busy:
