@@ -96,7 +96,7 @@ class Timers:
         return True
 
     def running(self, now: Now) -> tuple[tuple[str, int], ...]:
-        """Names of the timers that may end a view, and the ms left of each (0: it is over, the next tick acts).
+        """The timers that may end a view, and the ms left of each (0: it is over, the next tick acts).
 
         "pulse": something waits to be decided and executed; "new-view": a quorum asked for the view."""
         ends = []
