@@ -1,7 +1,8 @@
 """AnchorRecords: thousands of pointers under one signature, one state key and one root."""
 
 from chainnode.ledger import keys, view
-from chainnode.ledger.enrolment import require_enrolment, require_member
+from chainnode.ledger.enrolment import require_enrolment
+from chainnode.ledger.membership import require_node
 from chainnode.ledger.payloads import AnchorRecords, ObjectPointer
 from chainnode.ledger.records import BatchIndex, BatchRecord, EnrolmentRecord, ObjectIndex
 from chainnode.ledger.rules import RefusedError
@@ -16,6 +17,18 @@ def pointers_root(encoded: list[bytes]) -> Digest:
     return merkle_root("pointer", encoded)
 
 
+def index_entries(payload: AnchorRecords) -> tuple[Digest, list[tuple[bytes, ObjectIndex | BatchIndex]]]:
+    """The batch's root, and what the index beside the tree holds of it, by key."""
+    encoded = [encode(pointer) for pointer in payload.pointers]
+    root = pointers_root(encoded)
+    found: list[tuple[bytes, ObjectIndex | BatchIndex]] = [
+        (keys.object_index(pointer.object_id), ObjectIndex(root, index, encoded[index]))
+        for index, pointer in enumerate(payload.pointers)
+    ]
+    object_ids = tuple(pointer.object_id for pointer in payload.pointers)
+    return root, [*found, (keys.batch_index(root), BatchIndex(object_ids, payload.sealed_key))]
+
+
 def _check_pointer(member: int, pointer: ObjectPointer, enrolment: EnrolmentRecord) -> None:
     if enrolment.member != member:
         raise RefusedError("other-member", f"handle {pointer.handle.hex()} is of another member")
@@ -27,8 +40,7 @@ def _check_pointer(member: int, pointer: ObjectPointer, enrolment: EnrolmentReco
 
 def anchor(call: Transition[AnchorRecords]) -> None:
     payload = call.payload
-    member = require_member(call, payload.member)
-    call.require_signer(member.validator_key, "the member's node")
+    require_node(call, payload.member)
     if view.study(call.state, payload.member, payload.department, payload.study) is None:
         raise RefusedError("unknown-study", f"{payload.study} of department {payload.department}")
     enrolments: dict[bytes, EnrolmentRecord] = {}
@@ -39,28 +51,25 @@ def anchor(call: Transition[AnchorRecords]) -> None:
         # One object, one anchor: a second claim, perhaps under a laxer policy, is refused.
         if call.state.index(keys.object_index(pointer.object_id)) is not None:
             raise RefusedError("object-claimed", f"object {pointer.object_id.hex()}")
-    encoded = [encode(pointer) for pointer in payload.pointers]
-    root = pointers_root(encoded)
+    root, index = index_entries(payload)
     record = BatchRecord(
         member=payload.member,
         department=payload.department,
         study=payload.study,
         policy=payload.policy,
-        count=len(encoded),
+        count=len(payload.pointers),
         report_digest=payload.report_digest,
         anchored=call.source,
         time_ms=call.context.time_ms,
     )
     call.put(keys.batch(root), record)
-    for index, pointer in enumerate(payload.pointers):
-        call.put_index(keys.object_index(pointer.object_id), ObjectIndex(root, index, encoded[index]))
-    object_ids = tuple(pointer.object_id for pointer in payload.pointers)
-    call.put_index(keys.batch_index(root), BatchIndex(object_ids, payload.sealed_key))
+    for key, entry in index:
+        call.put_index(key, entry)
     call.emit(
         "anchored",
         root,
         member=str(payload.member),
         department=payload.department,
         study=payload.study,
-        count=str(len(encoded)),
+        count=str(len(payload.pointers)),
     )

@@ -1,17 +1,18 @@
 """The state between blocks: values and tree over one raw backend; and the changes of a block on top.
 
-Raw names in the backend: b"s" + key for a value of the authenticated state, b"i" + key for the index
-beside the tree, b"t" and b"b" for the tree itself (tree.py).
+Raw names in the backend: b"s" + key for a value of the authenticated state, b"k" + key hash for its key
+(the tree knows hashes alone, and a snapshot is cut along it), b"i" + key for the index beside the tree,
+b"t" and b"b" for the tree itself (tree.py).
 """
 
 from collections.abc import Mapping
 
-from chainnode.ledger.proof import StateProof
+from chainnode.ledger.proof import StateProof, key_hash
 from chainnode.ledger.tree import RawGet, RawPuts, StateTree
 from chainnode.ledger.view import Reader
 from consensus.types import Digest
 
-_STATE, _INDEX = b"s", b"i"
+_STATE, _KEY, _INDEX = b"s", b"k", b"i"
 
 
 class State:
@@ -46,6 +47,7 @@ class State:
         puts = dict(self._tree.update(changes))
         for key, value in changes.items():
             puts[_STATE + key] = value
+            puts[_KEY + key_hash(key)] = None if value is None else key
         for key, value in index.items():
             puts[_INDEX + key] = value
         self._written = puts

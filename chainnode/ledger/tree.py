@@ -32,9 +32,11 @@ RawPuts = dict[bytes, bytes | None]
 Change = tuple[bytes, bytes | None]
 """Key hash and new value hash; None takes the entry away."""
 
-_BUCKET, _BRANCH = b"\0", b"\1"
+_BUCKET, BRANCH = b"\0", b"\1"
 _BELOW = ord("b")
 _COUNT_BYTES = 4
+BRANCH_HEAD_BYTES = 1 + _COUNT_BYTES
+"""Of a branch's raw entry, in front of its preimage."""
 _NODE_BYTES = 16 * 32
 _FULL_MASK = b"\xff\xff"
 CACHE_BYTES = 96 * 1024 * 1024
@@ -237,5 +239,5 @@ class StateTree:
 
     def _put_branch(self, path: bytes, count: int, children: list[bytes], puts: RawPuts) -> tuple[bytes, int]:
         preimage = pack_node(children)
-        puts[b"b" + path] = _BRANCH + count.to_bytes(_COUNT_BYTES, "big") + preimage
+        puts[b"b" + path] = BRANCH + count.to_bytes(_COUNT_BYTES, "big") + preimage
         return node_hash(preimage), count
