@@ -11,7 +11,7 @@ from rich.table import Table
 from bench.results import Config, Figure, Results
 
 WIDTH = 150
-"""Columns where the output is no terminal."""
+"""Columns where the output is no terminal, and those that the whole tables need."""
 
 COLUMNS = (
     ("figure", 34),
@@ -25,6 +25,9 @@ COLUMNS = (
     ("floor", 20),
 )
 """Titles and least widths, so that the tables stand below each other."""
+
+NARROW = ("figure", "median", "x floor (min to p90)")
+"""What a narrower terminal shows; cropped, a table would lose the ratio, which is what counts."""
 
 LEGEND = """\
 median, min, p90: time per unit over the rounds, by the clock named: cpu is that of the thread
@@ -84,8 +87,8 @@ def _row(figure: Figure) -> tuple[str, ...]:
     )
 
 
-def group_table(figures: Sequence[Figure]) -> Table:
-    """One group's figures."""
+def group_table(figures: Sequence[Figure], width: int = WIDTH) -> Table:
+    """One group's figures, in so many columns of text."""
     first = figures[0]
     rounds = len(first.wall_ns)
     table = Table(
@@ -94,17 +97,19 @@ def group_table(figures: Sequence[Figure]) -> Table:
         title_style="bold",
         box=box.SIMPLE_HEAD,
     )
-    for name, width in COLUMNS:
+    shown = [index for index, (name, _) in enumerate(COLUMNS) if width >= WIDTH or name in NARROW]
+    for name, least in (COLUMNS[index] for index in shown):
         text = name in ("figure", "clock", "floor")
-        table.add_column(name, justify="left" if text else "right", min_width=width)
+        table.add_column(name, justify="left" if text else "right", min_width=least)
     for one in figures:
-        table.add_row(*_row(one))
+        row = _row(one)
+        table.add_row(*(row[index] for index in shown))
     return table
 
 
-def result_tables(results: Results) -> Iterator[Table]:
+def result_tables(results: Results, width: int = WIDTH) -> Iterator[Table]:
     for _, figures in groupby(results.figures, key=lambda one: (one.suite, one.group)):
-        yield group_table(list(figures))
+        yield group_table(list(figures), width)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -117,5 +122,7 @@ def print_results(out: Console, results: Results) -> None:
     out.print(config_table(results.config))
     out.print("RESULTS", style="italic")
     out.print(LEGEND, highlight=False)
-    for table in result_tables(results):
+    if out.width < WIDTH:
+        out.print(f"{out.width} columns: the rest is shown at {WIDTH}, or with --json", highlight=False)
+    for table in result_tables(results, out.width):
         out.print(table)

@@ -45,7 +45,7 @@ def show_figures(
         )
         for then, now in zip(latencies, reports, strict=True)
     ]
-    columns = ("hospital", "p50 (ms)", "p95 (ms)", "p99 (ms)", "RSS (MB)", "disk (MB)", "first commit (s)")
+    columns = ("hospital", "p50 ms", "p95 ms", "p99 ms", "RSS MB", "disk MB", "first commit s")
     stage.table(title, columns, rows)
     stage.line("p50, p95, p99: latency of a commit, from submission to the certificate")
     stage.line("first commit: from the start of the process")
@@ -61,16 +61,14 @@ def what_it_took(world: World, killed: Killed, found: Figures) -> None:
         found.reports,
     )
     victim = world.hospitals[killed.victim].id
-    stage.line(
-        f"Latencies are up to the kill of step 8; the first commit after it took {killed.took_s:.1f} s. "
-        f"{victim}'s first commit is that after its restart."
-    )
+    stage.line(f"these latencies end at the kill of step 8; the commit after it took {killed.took_s:.1f} s")
+    stage.line(f"first commit of {victim}: from its restart in step 8")
 
 
 def look_around(world: World, workspace: Path) -> None:
     """Commands that need no node."""
     stage, genesis = world.stage, world.consortium.genesis_file
-    stage.line("")
+    stage.gap()
     stage.line("The main job is done and the nodes are down. What still works:")
     stage.look(chainnode("genesis", "show", genesis))
     for name in ("both", "hospital-alone"):

@@ -10,7 +10,10 @@ from chainnode.vault.keystore import RegistrarKeys, StewardKeys
 from genesis.document import GenesisFile, parse_file
 from tests.demo.world import DEPARTMENTS, World
 from tests.localnet.consortium import (
+    HOSPITALS,
     PASSPHRASE,
+    REGISTRARS,
+    TRUSTEES,
     Consortium,
     build_genesis,
     create_members,
@@ -26,11 +29,12 @@ async def ceremony(world: World) -> None:
     """Keys, join requests with six words, the document, four signatures; three are refused."""
     stage = world.stage
     stage.title(1, "Ceremony: four hospitals found a network")
-    with stage.progress("keystores (argon2id), stewards, registrars, trustees", 2) as step:
-        hospitals = await asyncio.to_thread(create_members, world.folder, level=world.level)
-        step(1)
-        registrars, rosters = await asyncio.to_thread(create_rosters, world.folder, level=world.level)
-        step(2)
+    members, others = len(HOSPITALS), len(REGISTRARS) + len(TRUSTEES)
+    with stage.progress("key files (argon2id) of members, registrars, trustees", members + others) as step:
+        hospitals = await asyncio.to_thread(create_members, world.folder, level=world.level, made=step)
+        registrars, rosters = await asyncio.to_thread(
+            create_rosters, world.folder, level=world.level, made=lambda done: step(members + done)
+        )
     requests = [one.made.request for one in hospitals] + rosters
     stage.table(
         "Join requests: the six words are read out by telephone",
@@ -72,7 +76,7 @@ def head_of(world: World, hospital: int, department: str) -> HeadKeys:
 async def daemons(world: World) -> None:
     """Start, link, and show that height moves with work alone."""
     stage = world.stage
-    stage.title(2, "Four daemons, each with its links, its LevelDB folder, its Unix sockets")
+    stage.title(2, "Four daemons, each with links, a LevelDB folder, Unix sockets")
     world.nodes = Nodes(world.consortium, say=stage.line)
     first = await asyncio.to_thread(head_of, world, 0, DEPARTMENTS[0][0])
     world.nodes.start()

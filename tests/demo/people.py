@@ -17,10 +17,10 @@ AT_ONCE = 4
 
 async def enrolment(world: World, bundles: Sequence[Path]) -> None:
     stage = world.stage
-    stage.title(3, "Enrolment: the hospital enrols, a registrar attests, the wallet proves")
+    stage.title(3, "Enrolment: hospital enrols, registrar attests, wallet proves")
     await asyncio.gather(*(_departments(world, hospital.number) for hospital in world.hospitals))
     heights = (await world.nodes.status(0)).height
-    stage.line(f"two departments with a study each in four hospitals: height {heights}, with work it moves")
+    stage.line(f"two departments with a study each in all four hospitals: height {heights}")
     with stage.progress("wallets", len(bundles)) as step:
         for number, bundle in enumerate(bundles):
             world.patients.append(await asyncio.to_thread(_wallet, world, number, bundle))

@@ -33,6 +33,9 @@ class Stage:
         self.said.append(f"{number}. {text}")
         self.console.print(f"\n[bold]{number:>2}. {text}[/bold]  [dim]{elapsed:.0f} s[/dim]")
 
+    def gap(self) -> None:
+        self.console.print()
+
     def line(self, text: str) -> None:
         self.said.append(text)
         width = self.console.width - len(INDENT)

@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chainnode.cli.actions.base import barrier
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger.payloads import Purpose, UsePolicy
 from chainnode.vault.head import HeadKeys
@@ -80,6 +81,12 @@ class World:
             client = GatewayClient(self.hospitals[number].socket(role))
             self._clients[(number, role)] = await self._open.enter_async_context(client)
         return self._clients[(number, role)]
+
+    async def caught_up(self, number: int) -> int:
+        """Wait until a node, of four that run, holds what was committed through any of them; the height."""
+        height = max([(await self.nodes.status(one.number)).height for one in self.hospitals])
+        await barrier(await self.client(number), height)
+        return height
 
     def forget_clients(self, number: int) -> None:
         """The node went down; the next call connects anew."""

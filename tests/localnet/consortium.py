@@ -43,6 +43,8 @@ RECOVERY = b"recovery, kept elsewhere"
 SIGN_OFF = Passphrases(PASSPHRASE, RECOVERY)
 
 Say = Callable[[str], None]
+Made = Callable[[int], None]
+"""Told how many key files are made."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -101,7 +103,12 @@ def _settings(
 
 
 def create_members(
-    folder: Path, *, count: int = 4, level: str = "interactive", settings: dict[str, str | int] | None = None
+    folder: Path,
+    *,
+    count: int = 4,
+    level: str = "interactive",
+    settings: dict[str, str | int] | None = None,
+    made: Made = lambda _: None,
 ) -> list[Hospital]:
     """Homes, keys and join requests of the members."""
     ports = free_ports(count)
@@ -109,7 +116,7 @@ def create_members(
     for number in range(count):
         id_, name = HOSPITALS[number]
         home, people = folder / id_, folder / f"{id_}-people"
-        made = create_home(
+        home_made = create_home(
             home,
             Identity(NETWORK, id_, name),
             node=SIGN_OFF,
@@ -119,11 +126,14 @@ def create_members(
             level=level,
         )
         write_private(home / "passphrase", PASSPHRASE + b"\n")
-        hospitals.append(Hospital(number, id_, name, home, people, ports[number], made))
+        hospitals.append(Hospital(number, id_, name, home, people, ports[number], home_made))
+        made(number + 1)
     return hospitals
 
 
-def create_rosters(folder: Path, *, level: str = "interactive") -> tuple[dict[str, Path], list[JoinRequest]]:
+def create_rosters(
+    folder: Path, *, level: str = "interactive", made: Made = lambda _: None
+) -> tuple[dict[str, Path], list[JoinRequest]]:
     """Key files of registrars and trustees, and everybody's join requests."""
     registrars: dict[str, Path] = {}
     requests: list[JoinRequest] = []
@@ -132,12 +142,14 @@ def create_rosters(folder: Path, *, level: str = "interactive") -> tuple[dict[st
         request = create_registrar(registrars[id_], Identity(NETWORK, id_, name), id_, SIGN_OFF, level=level)
         write_request(folder / id_ / f"{id_}.join", request)
         requests.append(request)
+        made(len(requests))
     for id_, name in TRUSTEES:
         request = create_trustee(
             folder / id_ / f"{id_}.key", Identity(NETWORK, id_, name), id_, SIGN_OFF, level=level
         )
         write_request(folder / id_ / f"{id_}.join", request)
         requests.append(request)
+        made(len(requests))
     return registrars, requests
 
 
