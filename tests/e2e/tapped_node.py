@@ -4,6 +4,7 @@ as it is before encryption, to <home>/frames.tap."""
 import argparse
 import os
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ from typing import Literal
 from chainnode.net.port import Channel, PeerId
 from chainnode.node.config import load_config
 from chainnode.node.daemon import run
+from genesis.errors import OperatorError
 
 TAP_NAME = "frames.tap"
 HEADER = struct.Struct(">BBI")
@@ -38,7 +40,11 @@ def main() -> None:
         if direction == "out":
             os.write(file, HEADER.pack(channel, peer, len(frame)) + frame)
 
-    run(load_config(home), tap=tap)
+    try:
+        run(load_config(home), tap=tap)
+    except OperatorError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.code.exit_code)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,11 @@ async def level(world: World, *numbers: int) -> list[StatusReport]:
 
 @asynccontextmanager
 async def town(
-    consortium: Consortium, bundles: Sequence[Path] = (), *, command: tuple[str, ...] = RUN
+    consortium: Consortium,
+    bundles: Sequence[Path] = (),
+    *,
+    command: tuple[str, ...] = RUN,
+    within: Callable[[int], tuple[str, ...]] = lambda _: (),
 ) -> AsyncIterator[World]:
     """All daemons up and linked; with `bundles`, departments, studies and one enrolled patient for each.
 
@@ -73,7 +77,7 @@ async def town(
         one.number: StewardKeys.open(one.steward_file, PASSPHRASE) for one in consortium.hospitals
     }
     world.registrar = RegistrarKeys.open(consortium.registrars["insurer"], PASSPHRASE)
-    with Nodes(consortium, command) as world.nodes:
+    with Nodes(consortium, command, within=within) as world.nodes:
         world.nodes.start()
         await world.nodes.ready()
         if bundles:

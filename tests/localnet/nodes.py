@@ -86,6 +86,10 @@ class Nodes:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
+    def wait(self, number: int) -> int:
+        """Until the daemon ends by itself; its exit code."""
+        return self._processes.pop(number).wait()
+
     def stop(self, *numbers: int) -> None:
         """SIGTERM, and wait; a daemon that does not end in time is killed and reported."""
         stopping = [(number, self._processes.pop(number)) for number in numbers or tuple(self._processes)]
