@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 SEEDS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sim bench figures localnet proto docs clean
+.PHONY: help demo test check coverage mutate sim bench figures localnet proto docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,13 @@ check: $(STAMP) ## ruff, mypy --strict and the architecture test
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest tests/test_architecture.py
+
+coverage: $(STAMP) ## branch coverage of consensus/ by tests/consensus alone; anything below 100 % fails
+	@$(BIN)/python -m coverage run --branch --source=consensus -m pytest tests/consensus
+	@$(BIN)/python -m coverage report --show-missing --skip-covered --fail-under=100
+
+mutate: $(STAMP) ## plant faults in the core and list those that no test notices: MODULE=consensus/normal.py
+	@$(BIN)/python -m tests.mutation $(MODULE)
 
 sim: $(STAMP) ## the deterministic simulator: SEEDS=200, SEED=n for one, BREAK=name plants a bug
 	@$(BIN)/python -m tests.sim --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
