@@ -49,6 +49,10 @@ class Fields:
             raise FieldError(f"{self._where}: {name} is not a map")
         return value
 
+    def optional(self, name: str) -> Plain:
+        """Whatever stands there, null too."""
+        return self._map[name]
+
     def items(self, name: str, limit: int) -> Sequence[Plain]:
         """An array of at most `limit` items."""
         value = self._map[name]

@@ -249,8 +249,8 @@ def _keys(kind: object, fields: Fields) -> Keys:
     return TrusteeKeys(fields.octets("key"), fields.octets("sealing_key"), fields.text("operator"))
 
 
-def _check(request: JoinRequest, source: str) -> None:
-    """Refuse what could not stand in genesis, while its sender is still at hand."""
+def request_problems(request: JoinRequest) -> list[str]:
+    """What of a request could not stand in genesis: id, name, keys. Its signature is not looked at."""
     keys = request.keys
     if isinstance(keys, MemberKeys):
         signing, sealing, operator = (
@@ -266,5 +266,10 @@ def _check(request: JoinRequest, source: str) -> None:
         texts.append("a signing key is weak, damaged or given twice")
     if not all(valid_sealing_key(key) for key in sealing):
         texts.append("a sealing key is weak or damaged")
-    for text in texts:
+    return texts
+
+
+def _check(request: JoinRequest, source: str) -> None:
+    """Refuse it while its sender is still at hand."""
+    for text in request_problems(request):
         raise _malformed(source, text)

@@ -146,7 +146,7 @@ class _Parts:
         """machine.execute with the state root, and the header."""
         tip, decided = self._tip(), pending.decided
         time_ms = block_time_ms(tip, decided.time_ms)
-        context = BlockContext(CHAIN_ID, 0, decided.sequence, time_ms, PARAMETERS.validity_heights)
+        context = BlockContext(CHAIN_ID, 0, decided.sequence, time_ms, PARAMETERS)
         outcome = execute(
             context, [pending.body.transactions], no_rows, self.state, self._included.__contains__
         )

@@ -12,6 +12,7 @@ from chainnode.ledger.payloads import (
     AddStudy,
     Apply,
     AttestEnrolment,
+    ChangeMembership,
     Consent,
     EnrolPatient,
     Grant,
@@ -59,6 +60,7 @@ SUBMITS: dict[Role, frozenset[type]] = {
     Role.SYSADMIN: frozenset(),
     Role.STEWARD: frozenset(
         {
+            ChangeMembership,
             AddDepartment,
             AddStudy,
             EnrolPatient,

@@ -23,6 +23,7 @@ from chainnode.ledger.payloads import (
     Apply,
     AttestEnrolment,
     Barrier,
+    ChangeMembership,
     Consent,
     EnrolPatient,
     Grant,
@@ -39,6 +40,7 @@ from chainnode.ledger.payloads import (
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.transaction import ID_BYTES, possession_bytes
 from consensus.domain import DIGEST_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES
+from genesis.membership import ChangeError, ChangeFile, parse_change
 
 Verify = Callable[[bytes, bytes, bytes], bool]
 """(key, signed bytes, signature): Ed25519 by libsodium's rule."""
@@ -253,6 +255,20 @@ def _barrier(payload: Barrier, _: FormContext) -> None:
     require_number(payload.member, 0, MAX_MEMBERS, "member")
 
 
+def read_change(payload: ChangeMembership, chain_id: bytes) -> ChangeFile:
+    """The document, its form and signatures good. Raises RefusedError: bad-change, other-chain."""
+    try:
+        file = parse_change(payload.document)
+    except ChangeError as error:
+        raise RefusedError("bad-change", str(error)) from None
+    require(file.change.chain_id == chain_id, "other-chain", "the change of members is of another chain")
+    return file
+
+
+def _change_membership(payload: ChangeMembership, form: FormContext) -> None:
+    read_change(payload, form.chain_id)
+
+
 _FORMS: dict[type[Any], Callable[[Any, FormContext], None]] = {
     AddDepartment: _add_department,
     AddStudy: _add_study,
@@ -268,6 +284,7 @@ _FORMS: dict[type[Any], Callable[[Any, FormContext], None]] = {
     RequestRelease: _release,
     ShareReceipt: _share,
     Barrier: _barrier,
+    ChangeMembership: _change_membership,
 }
 
 

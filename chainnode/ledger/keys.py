@@ -3,10 +3,21 @@
 from chainnode.ledger.payloads import ROLE_HEAD, ROLE_PATIENT
 
 GENESIS = b"genesis"
+MEMBERSHIP = b"membership"
 
 
 def member(number: int) -> bytes:
     return b"member/%d" % number
+
+
+def standing(number: int) -> bytes:
+    """What changed about a member since it was admitted or founded the chain."""
+    return b"standing/%d" % number
+
+
+def epoch(number: int) -> bytes:
+    """Who votes in an epoch after the founding one, and from which height on."""
+    return b"epoch/%d" % number
 
 
 def registrar(name: str) -> bytes:

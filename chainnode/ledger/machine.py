@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainnode.ledger import anchoring, consenting, enrolment, releasing, requests
+from chainnode.ledger import anchoring, consenting, enrolment, membership, releasing, requests
 from chainnode.ledger.header import events_root, results_root
 from chainnode.ledger.payloads import (
     AddDepartment,
@@ -18,6 +18,7 @@ from chainnode.ledger.payloads import (
     Apply,
     AttestEnrolment,
     Barrier,
+    ChangeMembership,
     Consent,
     EnrolPatient,
     Grant,
@@ -64,6 +65,7 @@ _HANDLERS: dict[type[Any], Callable[[Transition[Any]], None]] = {
     RequestRelease: releasing.request_release,
     ShareReceipt: releasing.share_receipt,
     Barrier: releasing.barrier,
+    ChangeMembership: membership.change,
 }
 
 

@@ -217,6 +217,13 @@ class Barrier(_Body, frozen=True, tag="barrier"):
     member: int
 
 
+class ChangeMembership(_Body, frozen=True, tag="change-membership"):
+    """Signed by any member's steward or node, who hands it in. `document`: a change of members with the
+    signatures of more than half of the validators (genesis/membership.py)."""
+
+    document: bytes
+
+
 Payload: TypeAlias = (
     AddDepartment
     | AddStudy
@@ -232,6 +239,7 @@ Payload: TypeAlias = (
     | RequestRelease
     | ShareReceipt
     | Barrier
+    | ChangeMembership
 )
 
 

@@ -7,7 +7,7 @@
 from msgspec import Struct
 
 from chainnode.ledger.payloads import ClassKey, Purpose, UsePolicy
-from consensus.types import Digest
+from consensus.types import Digest, ReplicaSet, SequenceNumber
 
 RECORD_BYTES = 16 * 1024 * 1024
 """No record is longer: a decision on 1,000 objects of as many patients, each with as many consents and
@@ -17,7 +17,10 @@ OUTCOME_AUTHORISED = "AUTHORISED"
 OUTCOME_REFUSED = "REFUSED"
 
 HOLDER_VALIDATOR, HOLDER_STEWARD, HOLDER_REGISTRAR = "validator", "steward", "registrar"
+HOLDER_TRANSPORT = "transport"
 HOLDER_HEAD, HOLDER_PATIENT, HOLDER_PROJECT = "head", "patient", "project"
+
+MEMBER_VALIDATOR, MEMBER_OBSERVER, MEMBER_REMOVED = "validator", "observer", "removed"
 
 BASIS_LIVE = "live"
 BASIS_STANDING = "standing"
@@ -48,6 +51,51 @@ class MemberRecord(Record, frozen=True):
     name: str
     validator_key: bytes
     steward_key: bytes
+
+
+class EpochRecord(Record, frozen=True):
+    """Who votes from `first_height` on, until the next epoch's."""
+
+    first_height: SequenceNumber
+    voters: ReplicaSet
+
+
+class MembershipRecord(Record, frozen=True):
+    """Where the chain stands with its changes of members; absent before the first one.
+
+    `changes`: how many were made; `numbers`: how many members were ever numbered; `effective_height`: from
+    which height on the last change holds; `epochs`: the one in force when it was made and, if voters change,
+    the one that follows.
+    """
+
+    changes: int
+    numbers: int
+    effective_height: SequenceNumber
+    epochs: tuple[EpochRecord, ...]
+
+    def voters(self, height: SequenceNumber) -> ReplicaSet:
+        """Who votes at `height`, which is not below the height of the last change."""
+        return self.epochs[-1 if height >= self.epochs[-1].first_height else 0].voters
+
+
+class StandingRecord(Record, frozen=True):
+    """A member's role and keys, as the last change that concerned it says; absent for a founding validator
+    whom none did.
+
+    All holds from `effective_height` on; until then `former_role` and `former_transport_key` do. A founding
+    member's empty keys are those of the genesis document.
+    """
+
+    role: str
+    former_role: str
+    effective_height: SequenceNumber
+    transport_key: bytes
+    former_transport_key: bytes
+    sealing_key: bytes
+    changed: Source
+
+    def role_at(self, height: SequenceNumber) -> str:
+        return self.role if height >= self.effective_height else self.former_role
 
 
 class RegistrarRecord(Record, frozen=True):

@@ -2,8 +2,8 @@
 
 from chainnode.ledger import keys, view
 from chainnode.ledger.decision import decide
-from chainnode.ledger.enrolment import require_member
 from chainnode.ledger.forms import SHARE_PROVIDER
+from chainnode.ledger.membership import require_node
 from chainnode.ledger.payloads import Barrier, RequestRelease, ShareReceipt
 from chainnode.ledger.records import OUTCOME_AUTHORISED, ShareRecord
 from chainnode.ledger.requests import require_request
@@ -50,8 +50,7 @@ def request_release(call: Transition[RequestRelease]) -> None:
 def share_receipt(call: Transition[ShareReceipt]) -> None:
     """Only after AUTHORISED, only between a provider of that release and its requester."""
     payload = call.payload
-    member = require_member(call, payload.member)
-    call.require_signer(member.validator_key, "the member's node")
+    require_node(call, payload.member)
     request = require_request(call, payload.request_id)
     record = view.release(call.state, payload.request_id)
     if record is None or record.last_authorised_height != payload.release_height:
@@ -76,5 +75,4 @@ def share_receipt(call: Transition[ShareReceipt]) -> None:
 
 def barrier(call: Transition[Barrier]) -> None:
     """No effect, no event. Signed, so that nobody else makes blocks of nothing in a member's name."""
-    member = require_member(call, call.payload.member)
-    call.require_signer(member.validator_key, "the member's node")
+    require_node(call, call.payload.member)

@@ -18,6 +18,7 @@ FORM_RULES: dict[str, str] = {
     "duplicate": "It names the same thing twice.",
     "unknown-origin": "The batch's origin is not a member.",
     "replayed": "This transaction was included before.",
+    "bad-change": "It is no change of members of the one allowed form, or a signature in it does not hold.",
 }
 
 STATE_RULES: dict[str, str] = {
@@ -45,6 +46,19 @@ STATE_RULES: dict[str, str] = {
     "not-a-provider": "The member provides nothing to this release.",
     "expiry-passed": "The expiry asked for is not in the future.",
     "limit-reached": "The patient has as many standing consents as the chain keeps: revoke one first.",
+    "member-removed": "The member left the network.",
+    "change-out-of-turn": "It is not the next change of members: another one was made meanwhile.",
+    "change-expired": "The last height at which this change of members could be made has passed.",
+    "change-pending": "A change of members waits to take effect; the next one can be made after that.",
+    "change-too-soon": "The change would take effect before every validator can know of it.",
+    "other-validators": "The change was signed for other validators than the present ones.",
+    "too-few-signatures": "No more than half of the present validators signed the change.",
+    "wrong-role": "The change does not fit the member's present role.",
+    "other-key": "The change names a key, or a name, that is not the member's.",
+    "too-many-members": "The network has as many members, or as many validators, as it may.",
+    "no-validator-left": "The change would leave no validator.",
+    "fault-tolerance-lost": "Fewer faulty members would be tolerated, and the change does not say so.",
+    "frame-too-small": "With so many validators a view change would not fit a frame of this chain.",
     "block-budget": "This block has evaluated as many objects as it may: ask again.",
 }
 
@@ -68,6 +82,7 @@ VERIFICATION_RULES: dict[str, str] = {
     "wrong-chain": "The receipt is of another chain than the genesis file.",
     "bad-header": "The block header is not what the receipt says it is.",
     "unknown-validators": "The header names a validator set that the genesis file does not give.",
+    "bad-epochs": "The changes of members do not lead from the genesis file to the header's validators.",
     "bad-certificate": "The certificate is not a quorum's votes for this header.",
     "bad-proof": "A state proof does not lead to the header's state root.",
     "missing-fact": "A fact that the decision rests on is not in the receipt.",

@@ -21,6 +21,7 @@ from chainnode.ledger.records import (
     RevocationRecord,
     ShareRecord,
     Source,
+    StandingRecord,
     StudyRecord,
 )
 from chainnode.ledger.transaction import ID_BYTES
@@ -39,6 +40,7 @@ _KINDS: dict[bytes, type[Record]] = {
     _REVOCATION: RevocationRecord,
     b"release/": ReleaseRecord,
     b"share/": ShareRecord,
+    b"standing/": StandingRecord,
 }
 """By the first part of the key. Values under other names (see keys.py) rest on the genesis document."""
 

@@ -10,6 +10,7 @@ from chainnode.ledger.rows import RowLookup
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.state import WorkingState
 from consensus.codec import encode
+from consensus.parameters import Parameters
 from consensus.types import Digest
 
 P = TypeVar("P", bound=Payload)
@@ -26,7 +27,11 @@ class BlockContext:
     epoch: int
     height: int
     time_ms: int
-    validity_heights: int
+    parameters: Parameters
+
+    @property
+    def validity_heights(self) -> int:
+        return self.parameters.validity_heights
 
 
 @dataclass(slots=True)

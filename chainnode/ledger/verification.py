@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chainnode.ledger import keys, view
+from chainnode.ledger.epochs import verify_certificate
 from chainnode.ledger.evidence import Examination, VerificationError, examine
 from chainnode.ledger.forms import Verify
 from chainnode.ledger.founding import Founding
@@ -26,7 +27,7 @@ from chainnode.ledger.transaction import (
 from consensus.codec import DecodeError, decode, encode
 from consensus.domain import SUITE, signing_bytes
 from consensus.merkle import merkle_verify
-from consensus.messages import QuorumCertificate, certificate_claims
+from consensus.messages import QuorumCertificate
 from consensus.types import HEADER_VERSION, BlockHeader, ReplicaSet
 from genesis import cbor
 from genesis.cbor import Plain
@@ -198,26 +199,6 @@ def _header(fields: Fields, founding: Founding, voters: ReplicaSet) -> BlockHead
     if header.epoch != voters.epoch or header.validators != voters.digest():
         raise VerificationError("unknown-validators", f"epoch {header.epoch}")
     return header
-
-
-def verify_certificate(
-    certificate: QuorumCertificate, header: BlockHeader, voters: ReplicaSet, verify: Verify
-) -> None:
-    """Whether a quorum of `voters` signed this header.
-
-    Raises VerificationError("bad-certificate").
-    """
-    if (certificate.epoch, certificate.height) != (header.epoch, header.height):
-        raise VerificationError("bad-certificate", "it is of another block")
-    if certificate.header_hash != header.hash():
-        raise VerificationError("bad-certificate", "it is for another header")
-    replicas = [vote.replica for vote in certificate.votes]
-    if replicas != sorted(frozenset(replicas)) or len(replicas) < voters.quorum:
-        raise VerificationError("bad-certificate", f"{len(replicas)} votes, a quorum is {voters.quorum}")
-    for claim in certificate_claims(certificate, header.chain_id):
-        key = voters.key(claim.replica)
-        if key is None or not verify(key, claim.signed, claim.signature):
-            raise VerificationError("bad-certificate", f"the vote of replica {claim.replica}")
 
 
 def _check_genesis(facts: _Facts, founding: Founding) -> int:

@@ -12,9 +12,11 @@ from chainnode.ledger.records import (
     ConsentsRecord,
     DepartmentRecord,
     EnrolmentRecord,
+    EpochRecord,
     GrantRecord,
     HolderRecord,
     MemberRecord,
+    MembershipRecord,
     ObjectIndex,
     Record,
     RegistrarRecord,
@@ -23,6 +25,7 @@ from chainnode.ledger.records import (
     RequestRevocationRecord,
     RevocationRecord,
     ShareRecord,
+    StandingRecord,
     StudyRecord,
 )
 from consensus.codec import decode
@@ -46,6 +49,21 @@ def read(reader: Reader, key: bytes, type_: type[R]) -> R | None:
 
 def member(reader: Reader, number: int) -> MemberRecord | None:
     return read(reader, keys.member(number), MemberRecord)
+
+
+def membership(reader: Reader) -> MembershipRecord | None:
+    """None before the first change of members: the founding set votes."""
+    return read(reader, keys.MEMBERSHIP, MembershipRecord)
+
+
+def standing(reader: Reader, number: int) -> StandingRecord | None:
+    """None for a founding member that votes since then with its founding keys."""
+    return read(reader, keys.standing(number), StandingRecord)
+
+
+def epoch(reader: Reader, number: int) -> EpochRecord | None:
+    """None for the founding epoch, and for one that was never made."""
+    return read(reader, keys.epoch(number), EpochRecord)
 
 
 def registrar(reader: Reader, name: str) -> RegistrarRecord | None:

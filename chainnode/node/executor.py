@@ -109,7 +109,7 @@ class Executor:
     def context(self, height: int, time_ms: int) -> BlockContext:
         """What a block at `height` is executed under."""
         epoch = self._sets(height).epoch
-        return BlockContext(self._chain_id, epoch, height, time_ms, self._parameters.validity_heights)
+        return BlockContext(self._chain_id, epoch, height, time_ms, self._parameters)
 
     def execute(self, decided: Decided) -> BlockHeader:
         """Execute the slot after the tip and store the block. Its batches are here: nothing is decided

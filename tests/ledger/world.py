@@ -169,7 +169,7 @@ class Chain:
             0,
             self.height + 1,
             block_time_ms(self.headers[-1], proposed),
-            self.parameters.validity_heights,
+            self.parameters,
         )
 
     def included(self, id_: bytes) -> bool:

@@ -83,7 +83,7 @@ class SceneExecutor:
         return self.chain.rows.get(digest)
 
     def context(self, height: int, time_ms: int) -> BlockContext:
-        return BlockContext(self.chain.chain_id, 0, height, time_ms, self.chain.parameters.validity_heights)
+        return BlockContext(self.chain.chain_id, 0, height, time_ms, self.chain.parameters)
 
 
 async def until(condition: Callable[[], bool]) -> None:
