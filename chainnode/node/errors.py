@@ -1,12 +1,15 @@
 """Errors of a running node that an operator sees."""
 
-from genesis.errors import EXIT_BUG, EXIT_INPUT, define
+from genesis.errors import EXIT_BUG, EXIT_ENVIRONMENT, EXIT_INPUT, define
 
 NOD_NOT_MEMBER = define("NOD-01", EXIT_INPUT, "the keystore's key is no member's in the genesis document")
 NOD_FORK = define("NOD-02", EXIT_BUG, "this node's execution differs from what a quorum certified")
+NOD_DISK_LOW = define("NOD-03", EXIT_ENVIRONMENT, "the disk's reserve is reached: nothing new is taken in")
+NOD_DISK_OUT = define("NOD-04", EXIT_ENVIRONMENT, "the disk is nearly full: the node stopped cleanly")
 
 NODE_RULES: dict[str, str] = {
     "min-height": "The height asked for was not certified in time.",
+    "no-barrier": "A strong read could not have its barrier ordered, so it was not answered.",
     "no-certificate": "What was read has no certificate yet.",
     "unknown-row": "The row was erased, or is of no transaction on this chain.",
     "unknown-block": "There is no certified block at this height.",
