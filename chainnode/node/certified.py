@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from chainnode.ledger.header import batches_root
-from chainnode.store.chain import StoredBlock
+from chainnode.store.reading import StoredBlock
 from consensus.codec import DecodeError, decode, encode
 from consensus.messages import QuorumCertificate, certificate_claims
 from consensus.ready import Decided

@@ -172,11 +172,11 @@ class Executor:
         }
 
     def transaction(self, transaction_id: Digest) -> SignedTransaction | None:
-        """A transaction of a stored block."""
+        """A transaction of a block that is here, or one that the state rests on."""
         found = self._store.find_transaction(transaction_id)
-        block = None if found is None else self._store.block(found[0])
+        block = None if found is None or found[0] < self._store.whole else self._store.block(found[0])
         if block is None:
-            return None
+            return self._store.kept_transaction(transaction_id)
         for ref in block.refs:
             for one in self._transactions(ref.digest):
                 if one.id() == transaction_id:

@@ -17,7 +17,8 @@ from chainnode.node.api import (
 )
 from chainnode.node.executor import Executor
 from chainnode.node.waiters import OUTCOME_OK, Waiters
-from chainnode.store.chain import ChainStore, StoredBlock
+from chainnode.store.chain import ChainStore
+from chainnode.store.reading import StoredBlock
 from consensus.codec import decode, encode
 
 MAX_ENTRIES = 10_000

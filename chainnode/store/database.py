@@ -4,8 +4,9 @@ A database that reports corruption is never repaired in place: LevelDB's repair 
 an altered record as whole.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import plyvel
 
@@ -17,6 +18,7 @@ from chainnode.store.errors import (
     full,
     io_error,
     newer_format,
+    older_format,
     other_chain,
 )
 from genesis.errors import OperatorError
@@ -35,78 +37,22 @@ def prefix_end(prefix: bytes) -> bytes | None:
     return stem[:-1] + bytes([stem[-1] + 1]) if stem else None
 
 
-class Database:
-    """One LevelDB folder. Every method raises OperatorError: STO-02 (damaged), STO-03 (disk full),
-    STO-04 (other failures)."""
+class Readable:
+    """What is read the same way from a LevelDB and from a moment of it. Every method raises OperatorError:
+    STO-02 (damaged), STO-03 (disk full), STO-04 (other failures)."""
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        held_by_peers: bool,
-        compression: str | None = "snappy",
-        bloom_bits: int = 0,
-    ) -> None:
-        """Open or make it. `held_by_peers`: what is damaged here can be fetched anew.
-
-        Raises OperatorError STO-01 too, where another process has it open.
-        """
+    def __init__(self, path: Path, source: Any, damaged: Callable[[Path, str], OperatorError]) -> None:
         self._path = path
-        self._damaged = damaged if held_by_peers else damaged_alone
-        try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._db = plyvel.DB(
-                str(path),
-                create_if_missing=True,
-                paranoid_checks=True,
-                compression=compression,
-                bloom_filter_bits=bloom_bits,
-            )
-        except _FAILURES as error:
-            raise self._translated(error) from error
-
-    def bind(self, chain_id: bytes, format_number: int) -> None:
-        """Write chain id and format into a new database, compare them in an old one.
-
-        Raises OperatorError STO-05 (another chain's) and STO-06 (a newer format).
-        """
-        found_format, found_chain = self.get(META_FORMAT), self.get(META_CHAIN)
-        if found_format is None and found_chain is None and self.is_empty():
-            number = format_number.to_bytes(_FORMAT_BYTES, "big")
-            self.write([(META_FORMAT, number), (META_CHAIN, chain_id)])
-            return
-        if found_format is None or found_chain is None:
-            raise self._damaged(self._path, "it does not say which chain it belongs to")
-        number_found = int.from_bytes(found_format, "big")
-        if number_found > format_number:
-            raise newer_format(self._path, number_found, format_number)
-        if found_chain != chain_id:
-            raise other_chain(self._path)
-
-    def is_empty(self) -> bool:
-        return next(self.items(b""), None) is None
+        self._source = source
+        self._damaged = damaged
 
     def get(self, key: bytes) -> bytes | None:
         """The value; its block's checksum is verified, which paranoid checks alone do not do."""
         try:
-            value: bytes | None = self._db.get(key, verify_checksums=True)
+            value: bytes | None = self._source.get(key, verify_checksums=True)
         except _FAILURES as error:
             raise self._translated(error) from error
         return value
-
-    def write(self, writes: Iterable[Write], *, sync: bool = True) -> None:
-        """All of it or nothing. With `sync` it is on the disk when this returns; without, a later
-        synced write carries it there."""
-        try:
-            batch = self._db.write_batch(sync=sync)
-            for key, value in writes:
-                if value is None:
-                    batch.delete(key)
-                else:
-                    batch.put(key, value)
-            batch.write()
-        except _FAILURES as error:
-            raise self._translated(error) from error
 
     def items(
         self, prefix: bytes, *, start: bytes | None = None, reverse: bool = False
@@ -117,21 +63,13 @@ class Database:
         if start is not None:
             bounds["stop" if reverse else "start"] = start + b"\x00" if reverse else start
         try:
-            with self._db.iterator(reverse=reverse, verify_checksums=True, **bounds) as iterator:
+            with self._source.iterator(reverse=reverse, verify_checksums=True, **bounds) as iterator:
                 yield from iterator
         except _FAILURES as error:
             raise self._translated(error) from error
 
-    def compact(self, start: bytes, stop: bytes) -> None:
-        """Write the files that hold keys of this range anew, without what was deleted or replaced.
-        Without a range LevelDB leaves deleted bytes in its files."""
-        try:
-            self._db.compact_range(start=start, stop=stop)
-        except _FAILURES as error:
-            raise self._translated(error) from error
-
     def close(self) -> None:
-        self._db.close()
+        self._source.close()
 
     def damaged(self, reason: str) -> OperatorError:
         """For a value that LevelDB takes for whole and that cannot be ours."""
@@ -152,3 +90,81 @@ class Database:
                 next_step=f"find it (fuser {self._path}/LOCK) and stop it",
             )
         return io_error(self._path, text)
+
+
+class Database(Readable):
+    """One LevelDB folder."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        held_by_peers: bool,
+        compression: str | None = "snappy",
+        bloom_bits: int = 0,
+    ) -> None:
+        """Open or make it. `held_by_peers`: what is damaged here can be fetched anew.
+
+        Raises OperatorError STO-01 too, where another process has it open.
+        """
+        super().__init__(path, None, damaged if held_by_peers else damaged_alone)
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._source = plyvel.DB(
+                str(path),
+                create_if_missing=True,
+                paranoid_checks=True,
+                compression=compression,
+                bloom_filter_bits=bloom_bits,
+            )
+        except _FAILURES as error:
+            raise self._translated(error) from error
+
+    def bind(self, chain_id: bytes, format_number: int) -> None:
+        """Write chain id and format into a new database, compare them in an old one.
+
+        Raises OperatorError STO-05 (another chain's), STO-06 (a newer format) and STO-08 (an older one).
+        """
+        found_format, found_chain = self.get(META_FORMAT), self.get(META_CHAIN)
+        if found_format is None and found_chain is None and self.is_empty():
+            number = format_number.to_bytes(_FORMAT_BYTES, "big")
+            self.write([(META_FORMAT, number), (META_CHAIN, chain_id)])
+            return
+        if found_format is None or found_chain is None:
+            raise self._damaged(self._path, "it does not say which chain it belongs to")
+        number_found = int.from_bytes(found_format, "big")
+        if number_found > format_number:
+            raise newer_format(self._path, number_found, format_number)
+        if number_found < format_number:
+            raise older_format(self._path, number_found, format_number)
+        if found_chain != chain_id:
+            raise other_chain(self._path)
+
+    def is_empty(self) -> bool:
+        return next(self.items(b""), None) is None
+
+    def write(self, writes: Iterable[Write], *, sync: bool = True) -> None:
+        """All of it or nothing. With `sync` it is on the disk when this returns; without, a later
+        synced write carries it there."""
+        try:
+            batch = self._source.write_batch(sync=sync)
+            for key, value in writes:
+                if value is None:
+                    batch.delete(key)
+                else:
+                    batch.put(key, value)
+            batch.write()
+        except _FAILURES as error:
+            raise self._translated(error) from error
+
+    def compact(self, start: bytes, stop: bytes) -> None:
+        """Write the files that hold keys of this range anew, without what was deleted or replaced.
+        Without a range LevelDB leaves deleted bytes in its files."""
+        try:
+            self._source.compact_range(start=start, stop=stop)
+        except _FAILURES as error:
+            raise self._translated(error) from error
+
+    def freeze(self) -> Readable:
+        """What is here now, as long as it is not closed; LevelDB keeps what is replaced meanwhile."""
+        return Readable(self._path, self._source.snapshot(), self._damaged)

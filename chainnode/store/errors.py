@@ -13,16 +13,25 @@ STO_IO = define("STO-04", EXIT_ENVIRONMENT, "a file cannot be read or written")
 STO_OTHER_CHAIN = define("STO-05", EXIT_INPUT, "the folder belongs to another chain")
 STO_NEWER_FORMAT = define("STO-06", EXIT_ENVIRONMENT, "the folder was written by a newer release")
 STO_POISONED = define("STO-07", EXIT_ENVIRONMENT, "the vote log refused a write after a failed one")
+STO_OLDER_FORMAT = define("STO-08", EXIT_ENVIRONMENT, "the folder was written by an older release")
 
 FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_TEXTS = tuple(os.strerror(number) for number in FULL_ERRNOS)
 
 
-def damaged(path: Path, reason: str) -> OperatorError:
+class DamagedError(OperatorError):
+    """STO-02 about what the peers hold too: the folder at `path`."""
+
+    def __init__(self, path: Path, what: str, *, unchanged: str, next_step: str) -> None:
+        super().__init__(STO_DAMAGED, what, unchanged=unchanged, next_step=next_step)
+        self.path = path
+
+
+def damaged(path: Path, reason: str) -> DamagedError:
     """For what the peers hold too. Never mended in place: LevelDB's repair was seen to hand back altered
     records as whole."""
-    return OperatorError(
-        STO_DAMAGED,
+    return DamagedError(
+        path,
         f"{path} is damaged: {reason}",
         unchanged="nothing was repaired or deleted; the other members' copies of the chain are not touched",
         next_step=f"stop the node, move the folder aside (mv {path} {path}.damaged) and start it again: "
@@ -92,4 +101,14 @@ def newer_format(path: Path, found: int, known: int) -> OperatorError:
         f"{path} has format {found}, this release knows formats up to {known}",
         unchanged="nothing was written",
         next_step="start the release that wrote it, or a later one",
+    )
+
+
+def older_format(path: Path, found: int, known: int) -> OperatorError:
+    return OperatorError(
+        STO_OLDER_FORMAT,
+        f"{path} has format {found}, this release writes format {known}",
+        unchanged="nothing was written",
+        next_step="start the release that wrote it; or, one member after the other, move a chain folder "
+        f"aside (mv {path} {path}.old) and start this release: it fetches the chain from its peers",
     )

@@ -4,14 +4,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from chainnode.ledger.records import Event, Result
-from chainnode.ledger.transaction import Row, SignedBatch
-from chainnode.store.chain import StoredBatch, StoredBlock
+from chainnode.ledger.transaction import Row, SignedBatch, SignedTransaction
+from chainnode.store.reading import StoredBatch, StoredBlock
 from consensus.messages import QuorumCertificate
 from consensus.types import BatchRef, BlockHeader, Digest
 
 
 class ChainStorePort(Protocol):
     """See ChainStore for what each method promises."""
+
+    @property
+    def first(self) -> int: ...
+
+    @property
+    def whole(self) -> int: ...
 
     def put_batches(self, batches: Iterable[SignedBatch]) -> list[Digest]: ...
 
@@ -49,6 +55,8 @@ class ChainStorePort(Protocol):
     def latest_certificate(self) -> QuorumCertificate | None: ...
 
     def find_transaction(self, transaction_id: Digest) -> tuple[int, int] | None: ...
+
+    def kept_transaction(self, transaction_id: Digest) -> SignedTransaction | None: ...
 
     def recent_results(self, from_height: int) -> Iterator[tuple[int, Result]]: ...
 

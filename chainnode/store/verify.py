@@ -36,7 +36,8 @@ def verify_chain(
     Headers stand at their heights, link, and begin with `genesis_hash`; refs, results and events have
     the roots that the header names; the batches are here; certificates are for their header and
     `certificate_holds` (a quorum's good signatures). A certificate vouches for all blocks below it, and
-    at most `max_uncertified` (the window) lie above the last one.
+    at most `max_uncertified` (the window) lie above the last one. Where blocks were pruned or came as a
+    snapshot, it begins at the lowest that is here, and batches below the lowest whole one are not asked for.
 
     Raises OperatorError STO-02 naming the height and `path`, the folder to be moved aside.
     """
@@ -44,6 +45,8 @@ def verify_chain(
     if tip is None:
         raise damaged(path, "it holds no genesis block")
     assert from_height <= tip.height
+    if store.first > 1:
+        from_height = max(from_height, min(store.first + 1, tip.height))
     parent = _parent(store, path, from_height)
     for height in range(from_height, tip.height + 1):
         parent = _check_block(store, path, height, parent, genesis_hash, certificate_holds)
@@ -92,7 +95,7 @@ def _check_block(
         raise wrong("its batches are not those of its header")
     if header.results_root != results_root(block.results) or header.events_root != events_root(block.events):
         raise wrong("its results or events are not those of its header")
-    if any(not store.has_batch(ref.digest) for ref in block.refs):
+    if height >= store.whole and any(not store.has_batch(ref.digest) for ref in block.refs):
         raise wrong("a batch of it is not there")
     if certificate is not None:
         if certificate.height != height or certificate.header_hash != header.hash():

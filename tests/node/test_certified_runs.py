@@ -5,7 +5,7 @@ from msgspec import structs
 from chainnode.ledger.transaction import BatchBody, batch_ref
 from chainnode.node.catchup import CatchUp
 from chainnode.node.certified import CertifiedBlock, decode_blocks, encode_blocks
-from chainnode.store.chain import StoredBlock
+from chainnode.store.reading import StoredBlock
 from consensus.codec import encode
 from tests.ledger.world import Chain, verify
 

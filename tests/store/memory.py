@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from chainnode.ledger.records import Event, Result
-from chainnode.ledger.transaction import Row, SignedBatch, batch_digest
-from chainnode.store.chain import StoredBatch, StoredBlock
+from chainnode.ledger.transaction import Row, SignedBatch, SignedTransaction, batch_digest
+from chainnode.store.reading import StoredBatch, StoredBlock
 from consensus.messages import QuorumCertificate
 from consensus.types import BatchRef, BlockHeader, Digest
 
 
 class MemoryChainStore:
     """A ChainStorePort. `dict`s keep what would be on the disk; a restart keeps the object."""
+
+    first = whole = 0
 
     def __init__(self) -> None:
         self._batches: dict[Digest, StoredBatch] = {}
@@ -97,6 +99,9 @@ class MemoryChainStore:
 
     def find_transaction(self, transaction_id: Digest) -> tuple[int, int] | None:
         return self._transactions.get(transaction_id)
+
+    def kept_transaction(self, transaction_id: Digest) -> SignedTransaction | None:
+        return None
 
     def recent_results(self, from_height: int) -> Iterator[tuple[int, Result]]:
         for block in self._blocks[from_height:]:
