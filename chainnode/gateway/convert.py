@@ -81,6 +81,7 @@ def status_reply(report: StatusReport) -> pb.StatusReply:
         commit_latency_p50_ms=p50,
         commit_latency_p95_ms=p95,
         commit_latency_p99_ms=p99,
+        quorum=report.quorum,
         links=[
             pb.Link(
                 member=link.member,
@@ -116,6 +117,7 @@ def status_report(reply: pb.StatusReply) -> StatusReport:
             reply.commit_latency_p95_ms,
             reply.commit_latency_p99_ms,
         ),
+        quorum=reply.quorum,
         links=tuple(
             LinkReport(link.member, link.slug, link.up, link.height, link.last_heard_ms, link.queued_bytes)
             for link in reply.links

@@ -70,7 +70,7 @@ class Link(_message.Message):
     def __init__(self, member: _Optional[int] = ..., slug: _Optional[str] = ..., up: _Optional[bool] = ..., height: _Optional[int] = ..., last_heard_ms: _Optional[int] = ..., queued_bytes: _Optional[int] = ...) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("member", "slug", "network", "height", "state_root", "view", "primary", "voting", "why", "uptime_ms", "first_commit_ms", "rss_bytes", "disk_bytes", "transactions", "commit_latency_p50_ms", "commit_latency_p95_ms", "commit_latency_p99_ms", "links")
+    __slots__ = ("member", "slug", "network", "height", "state_root", "view", "primary", "voting", "why", "uptime_ms", "first_commit_ms", "rss_bytes", "disk_bytes", "transactions", "commit_latency_p50_ms", "commit_latency_p95_ms", "commit_latency_p99_ms", "links", "quorum")
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     SLUG_FIELD_NUMBER: _ClassVar[int]
     NETWORK_FIELD_NUMBER: _ClassVar[int]
@@ -89,6 +89,7 @@ class StatusReply(_message.Message):
     COMMIT_LATENCY_P95_MS_FIELD_NUMBER: _ClassVar[int]
     COMMIT_LATENCY_P99_MS_FIELD_NUMBER: _ClassVar[int]
     LINKS_FIELD_NUMBER: _ClassVar[int]
+    QUORUM_FIELD_NUMBER: _ClassVar[int]
     member: int
     slug: str
     network: str
@@ -107,7 +108,8 @@ class StatusReply(_message.Message):
     commit_latency_p95_ms: float
     commit_latency_p99_ms: float
     links: _containers.RepeatedCompositeFieldContainer[Link]
-    def __init__(self, member: _Optional[int] = ..., slug: _Optional[str] = ..., network: _Optional[str] = ..., height: _Optional[int] = ..., state_root: _Optional[bytes] = ..., view: _Optional[int] = ..., primary: _Optional[int] = ..., voting: _Optional[bool] = ..., why: _Optional[str] = ..., uptime_ms: _Optional[int] = ..., first_commit_ms: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., disk_bytes: _Optional[int] = ..., transactions: _Optional[int] = ..., commit_latency_p50_ms: _Optional[float] = ..., commit_latency_p95_ms: _Optional[float] = ..., commit_latency_p99_ms: _Optional[float] = ..., links: _Optional[_Iterable[_Union[Link, _Mapping]]] = ...) -> None: ...
+    quorum: int
+    def __init__(self, member: _Optional[int] = ..., slug: _Optional[str] = ..., network: _Optional[str] = ..., height: _Optional[int] = ..., state_root: _Optional[bytes] = ..., view: _Optional[int] = ..., primary: _Optional[int] = ..., voting: _Optional[bool] = ..., why: _Optional[str] = ..., uptime_ms: _Optional[int] = ..., first_commit_ms: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., disk_bytes: _Optional[int] = ..., transactions: _Optional[int] = ..., commit_latency_p50_ms: _Optional[float] = ..., commit_latency_p95_ms: _Optional[float] = ..., commit_latency_p99_ms: _Optional[float] = ..., links: _Optional[_Iterable[_Union[Link, _Mapping]]] = ..., quorum: _Optional[int] = ...) -> None: ...
 
 class InfoRequest(_message.Message):
     __slots__ = ()

@@ -60,8 +60,10 @@ class Admissions:
         stash: Stash,
         intake: Intake,
         verify: Callable[[bytes, bytes, bytes], bool],
+        trouble: Callable[[], str],
         log: BoundLogger,
     ) -> None:
+        """`trouble`: why nothing can be committed now, in words; empty where it can."""
         self._chain_id = chain_id
         self._member = member
         self._validator = validator
@@ -71,6 +73,7 @@ class Admissions:
         self._stash = stash
         self._intake = intake
         self._verify = verify
+        self._trouble = trouble
         self._log = log
         self.latencies = Latencies()
 
@@ -102,7 +105,7 @@ class Admissions:
             return SubmitResult(id_, Outcome.BUSY, detail="This node's queues are full: try again later.")
         found = await self._waiters.transaction(id_, timeout_ms)
         if found is None:
-            return SubmitResult(id_, Outcome.PENDING, detail="No certificate yet; it may still be included.")
+            return SubmitResult(id_, Outcome.PENDING, detail=self._trouble())
         self.latencies.add(now().monotonic_ms - started_ms)
         detail = "" if found.code == OUTCOME_OK else RULES[found.code]
         return SubmitResult(id_, Outcome.COMMITTED, found.height, found.code, detail)

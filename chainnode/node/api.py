@@ -160,9 +160,22 @@ class LinkReport:
     queued_bytes: int
 
 
+def lost_quorum(linked: int, others: int, quorum: int) -> str:
+    """The sentence that nothing can be committed, empty where it can. `linked` of the `others` are linked to
+    this node, which counts as one more; what they see of each other it cannot know."""
+    missing = quorum - linked - 1
+    if missing <= 0:
+        return ""
+    return (
+        f"quorum lost: {linked + 1} of {others + 1} members linked (this one included), {quorum} needed; "
+        f"nothing can be committed until {missing} more {'is' if missing == 1 else 'are'} back"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """`voting` is False while a guard keeps this node from voting; `why` says which, in words."""
+    """`voting` is False while a guard keeps this node from voting; `why` says which, in words. `quorum`: of
+    how many members votes are needed to commit."""
 
     member: int
     slug: str
@@ -179,7 +192,13 @@ class StatusReport:
     disk_bytes: int
     transactions: int
     commit_latency_ms: tuple[float, float, float]  # p50, p95, p99 to the certificate, this node's own
+    quorum: int
     links: tuple[LinkReport, ...] = field(default=())
+
+    @property
+    def quorum_lost(self) -> str:
+        """Why nothing can be committed now as far as links show it, in words; empty where it can."""
+        return lost_quorum(sum(link.up for link in self.links), len(self.links), self.quorum)
 
 
 class Refused(Exception):

@@ -31,11 +31,12 @@ from chainnode.node.logs import node_logger
 from chainnode.node.network import Network
 from chainnode.node.opening import Opened, open_node
 from chainnode.node.peering import transport_config
+from chainnode.node.peerlist import HINT, unaddressed
 from chainnode.node.postroom import POST_FRAMES, Postroom
 from chainnode.node.reads import Reads
 from chainnode.node.receiver import Receiver
 from chainnode.node.releases import Releases
-from chainnode.node.reporting import Reporting
+from chainnode.node.reporting import Reporting, trouble
 from chainnode.node.service import Service
 from chainnode.node.stash import Stash
 from chainnode.node.sync import Sync
@@ -55,6 +56,9 @@ def run(config: NodeConfig, *, tap: Tap | None = None) -> None:
         opened = open_node(config, closing)
         log = log.bind(member=opened.member.id)
         log.info("opened", height=opened.executor.tip.height, home=str(config.home))
+        ids = [member.id for member in opened.genesis.members]
+        if forgotten := unaddressed(config, ids, opened.member.id):
+            log.warning("members without an address", members=forgotten, file=str(config.file), hint=HINT)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(opened, started_ms, tap, log))
         log.info("stopped", height=opened.executor.tip.height)
@@ -126,6 +130,7 @@ class _House:
             stash=self.stash,
             intake=self.batches,
             verify=opened.verify,
+            trouble=lambda: trouble(genesis, self.transport),
             log=log,
         )
         self.sync = Sync(

@@ -10,6 +10,7 @@ from chainnode.node.config import NodeConfig
 from chainnode.node.errors import NOD_NOT_MEMBER
 from chainnode.node.executor import Executor
 from chainnode.node.passphrase import boot_passphrase
+from chainnode.node.peerlist import check_peers
 from chainnode.node.verifier import Verifier
 from chainnode.pool.pool import Pool
 from chainnode.store.chain import ChainStore
@@ -20,6 +21,7 @@ from chainnode.store.votelog import VoteLog
 from chainnode.vault.keystore import NodeKeys
 from consensus.messages import QuorumCertificate
 from consensus.types import ReplicaSet
+from genesis.codes import GEN_UNREADABLE
 from genesis.document import Genesis, Member, load_genesis
 from genesis.errors import OperatorError
 
@@ -55,7 +57,7 @@ def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
     config.home.mkdir(parents=True, exist_ok=True)
     lock = FolderLock(config.home)
     closing.callback(lock.release)
-    genesis = load_genesis(config.genesis_file)
+    genesis = _founded(config)
     keys = NodeKeys.open(config.keystore_file, boot_passphrase(config))
     member = next((one for one in genesis.members if one.validator_key == keys.validator.public), None)
     if member is None:
@@ -65,6 +67,7 @@ def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
             unchanged="nothing was started",
             next_step=f"compare: chainnode genesis show {config.genesis_file}",
         )
+    check_peers(config, [one.id for one in genesis.members])
     store = ChainStore(config.store_folder, genesis.chain_id)
     closing.callback(store.close)
     rows = RowStore(config.store_folder / "rows", genesis.chain_id)
@@ -99,6 +102,18 @@ def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
     )
     _look_over(opened)
     return opened
+
+
+def _founded(config: NodeConfig) -> Genesis:
+    """The signed document. Raises OperatorError GEN-01 to GEN-05."""
+    if not config.genesis_file.exists():
+        raise OperatorError(
+            GEN_UNREADABLE,
+            f"{config.genesis_file} is not there: the network is not founded here yet",
+            unchanged="nothing was started",
+            next_step=f"when every member has signed: cp genesis.cbor {config.genesis_file}",
+        )
+    return load_genesis(config.genesis_file)
 
 
 def _look_over(opened: Opened) -> None:

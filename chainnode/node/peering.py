@@ -7,13 +7,13 @@ from chainnode.node.opening import Opened
 
 
 def transport_config(opened: Opened) -> TransportConfig:
-    """A member without an address here is waited for."""
+    """A member without an address here is waited for: it connects to this node."""
     peers: dict[int, Peer] = {}
     for member in opened.genesis.members:
         if member.number == opened.member.number:
             continue
         local = opened.config.peer(member.id)
-        address = (local.host, local.port) if local is not None else None
+        address = (local.host, local.port) if local is not None and local.host else None
         dial: Any = local.dial if local is not None else "in"
         peers[member.number] = Peer(member.transport_key, address, dial)
     return TransportConfig(

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from chainnode.node.config import CFG_VALUE, NodeConfig
 from genesis.errors import OperatorError
 
+HINT = 'they are waited for; add [peers.ID] with address = "host:port", or with dial = "in" to say so'
+
 
 def check_peers(config: NodeConfig, members: Sequence[str]) -> None:
     """Every peer in the configuration is one of `members` (ids).

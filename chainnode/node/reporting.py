@@ -7,7 +7,7 @@ from pathlib import Path
 from chainnode.ledger.machine import Execution
 from chainnode.net.port import Transport
 from chainnode.node.admissions import Admissions
-from chainnode.node.api import LinkReport, StatusReport
+from chainnode.node.api import LinkReport, StatusReport, lost_quorum
 from chainnode.node.clock import now
 from chainnode.node.executor import Executor
 from chainnode.node.sync import Sync
@@ -35,6 +35,12 @@ def folder_bytes(folder: Path) -> int:
             except FileNotFoundError:
                 continue
     return total
+
+
+def trouble(genesis: Genesis, transport: Transport) -> str:
+    """Why nothing can be committed now as far as links show it; empty where it can."""
+    links = transport.links().values()
+    return lost_quorum(sum(link.up for link in links), len(links), genesis.replica_set().quorum)
 
 
 class Reporting:
@@ -100,6 +106,7 @@ class Reporting:
             disk_bytes=self._disk_bytes,
             transactions=self._transactions,
             commit_latency_ms=self._admissions.latencies.summary(),
+            quorum=self._genesis.replica_set().quorum,
             links=tuple(self._links()),
         )
 

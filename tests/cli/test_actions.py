@@ -11,7 +11,16 @@ from chainnode.ledger import keys
 from chainnode.ledger.payloads import DATA_CLASSES, ClassKey, ObjectPointer, RequestRelease, UsePolicy
 from chainnode.ledger.records import EnrolmentRecord, Source, StudyRecord
 from chainnode.ledger.transaction import Submission, TransactionBody
-from chainnode.node.api import ChainInfo, Entry, Outcome, ReadResult, Refused, Stamp, SubmitResult
+from chainnode.node.api import (
+    ChainInfo,
+    Entry,
+    Outcome,
+    ReadResult,
+    Refused,
+    Stamp,
+    SubmitResult,
+    lost_quorum,
+)
 from chainnode.pool.errors import DISK_FULL
 from chainnode.pool.locators import open_locators
 from chainnode.vault.keys import KemKey, SigningKey
@@ -91,7 +100,14 @@ def test_busy_and_pending_are_not_taken_for_done(outcome, code, expected):
         require_committed(SubmitResult(b"t" * 32, outcome, code=code))
     assert caught.value.code.exit_code == expected
     if outcome is Outcome.PENDING:
+        assert caught.value.what.endswith("is not certified yet")
         assert caught.value.next_step == f"chainnode show {'74' * 32}"
+
+
+def test_a_timeout_says_that_the_quorum_is_lost():
+    lost = lost_quorum(1, 3, 3)
+    with pytest.raises(OperatorError, match=r"CLI-03.*is not certified yet: quorum lost: 2 of 4 members"):
+        require_committed(SubmitResult(b"t" * 32, Outcome.PENDING, detail=lost))
 
 
 @pytest.mark.parametrize("outcome", [Outcome.COMMITTED, Outcome.TURNED_AWAY])

@@ -1,6 +1,8 @@
 """`chainnode run` where something is wrong: it says what, in three parts, and leaves everything as it was."""
 
 import asyncio
+import json
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -10,14 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from chainnode.cli.actions.base import submit
+from chainnode.gateway.client import GatewayClient
+from chainnode.ledger.payloads import AddDepartment
 from chainnode.store.chain import ChainStore
+from chainnode.vault.keystore import StewardKeys
 from genesis import cbor
 from genesis.document import load_genesis
-from genesis.errors import EXIT_IN_USE, EXIT_INPUT, EXIT_KEY, EXIT_USAGE
+from genesis.errors import EXIT_IN_USE, EXIT_INPUT, EXIT_KEY, EXIT_USAGE, OperatorError
 from genesis.request import parse_request
 from tests.e2e.cli import Error, run
 from tests.e2e.town import eventually
 from tests.genesis import consortium as others
+from tests.genesis.consortium import public
 from tests.localnet.consortium import Consortium, build_genesis, clone, free_ports, sign_genesis
 from tests.localnet.nodes import Nodes
 from tests.store.leveldb_files import entries_in
@@ -148,10 +155,28 @@ def test_a_configuration_that_is_wrong_names_every_key(house: House) -> None:
     assert "colour.of" in error.what and "listen.port" in error.what and str(house.config) in error.what
 
 
+def test_no_genesis_yet(house: House) -> None:
+    (house.home / "genesis.cbor").unlink()
+    error = house.refuses("GEN-01", EXIT_INPUT)
+    assert "not founded here yet" in error.what
+    assert error.next.endswith(f"cp genesis.cbor {house.home / 'genesis.cbor'}")
+
+
+def test_a_peer_that_is_no_member(house: House) -> None:
+    house.config.write_text(house.config.read_text().replace("[peers.hospital-c]", "[peers.hospitl-c]"))
+    error = house.refuses("CFG-05", EXIT_USAGE)
+    for named in (str(house.config), "peers.hospitl-c", "hospital-a, hospital-b, hospital-c, hospital-d"):
+        assert named in error.what
+    asked = run("status", "--home", house.home).error(EXIT_USAGE)
+    assert (asked.code, asked.what) == (error.code, error.what)
+
+
 @pytest.fixture
 def running(template: Consortium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Nodes, House]]:
-    """One daemon of four: it cannot commit, but it holds its folder."""
+    """One daemon of four: it cannot commit, but it holds its folder. It has no word on hospital-c."""
     consortium = clone(template, tmp_path_factory.mktemp("e2e") / "n")
+    config = consortium.hospitals[0].home / "chainnode.toml"
+    config.write_text(re.sub(r"\[peers\.hospital-c\]\naddress.*\ndial.*\n", "", config.read_text()))
     with Nodes(consortium) as nodes:
         nodes.start(0)
         yield nodes, House(consortium.hospitals[0].home, consortium.hospitals[0].port)
@@ -167,3 +192,52 @@ def test_a_second_daemon_on_one_home(running: tuple[Nodes, House]) -> None:
     assert error.code == "STO-01" and str(nodes.pid(0)) in error.what
     status = run("status", "--home", house.home, "--json")
     assert status.exit_code == 0 and status.data["slug"] == "hospital-a", "the first one goes on"
+
+
+LOST = (
+    "quorum lost: 1 of 4 members linked (this one included), 3 needed; "
+    "nothing can be committed until 2 more are back"
+)
+
+
+def test_a_lost_quorum_is_said_by_status_and_to_who_submits(running: tuple[Nodes, House]) -> None:
+    nodes, house = running
+    hospital = nodes.consortium.hospitals[0]
+    asyncio.run(eventually(lambda: asyncio.to_thread((house.home / "run" / "steward.sock").is_socket)))
+    shown = run("status", "--home", house.home)
+    assert shown.exit_code == 0 and LOST in " ".join(shown.stdout.split())
+    data = run("status", "--home", house.home, "--json").data
+    assert (data["quorum"], data["quorum_lost"]) == (3, LOST)
+
+    async def hand_in() -> None:
+        steward = StewardKeys.open(hospital.steward_file, nodes.consortium.passphrase)
+        async with GatewayClient(house.home / "run" / "steward.sock") as client:
+            payload = AddDepartment(0, "cardiology", public("head"))
+            await submit(client, payload, steward.signing, timeout_ms=1_000)
+
+    with pytest.raises(OperatorError, match="CLI-03") as caught:
+        asyncio.run(hand_in())
+    assert caught.value.what.endswith(LOST)
+
+
+def test_a_member_whose_address_nobody_gave_is_warned_of(running: tuple[Nodes, House]) -> None:
+    nodes, house = running
+    log = nodes.log_file(nodes.consortium.hospitals[0])
+    asyncio.run(
+        eventually(lambda: asyncio.to_thread(lambda: "members without an address" in log.read_text()))
+    )
+    (line,) = [line for line in log.read_text().splitlines() if "members without an address" in line]
+    said = json.loads(line)
+    assert (said["level"], said["members"]) == ("warning", ["hospital-c"])
+    assert said["file"] == str(house.config)
+
+
+def test_status_of_a_running_node_warns_of_a_peer_that_the_next_start_will_refuse(
+    running: tuple[Nodes, House],
+) -> None:
+    _, house = running
+    asyncio.run(eventually(lambda: asyncio.to_thread((house.home / "run" / "sysadmin.sock").is_socket)))
+    house.config.write_text(house.config.read_text().replace("[peers.hospital-b]", "[peers.hospitl-b]"))
+    shown = run("status", "--home", house.home)
+    assert shown.error(EXIT_USAGE).code == "CFG-05"
+    assert "Node of hospital-a" in shown.stdout

@@ -41,6 +41,7 @@ STATUS = StatusReport(
     disk_bytes=2,
     transactions=1,
     commit_latency_ms=(1.5, 2.5, 3.5),
+    quorum=3,
     links=(LinkReport(0, "hospital-a", True, 7, 12, 0), LinkReport(2, "hospital-c", False, 0, -1, 9)),
 )
 INFO = ChainInfo(

@@ -32,6 +32,7 @@ class Node:
     def __init__(self, scene: Scene, answer: str = "") -> None:
         self.scene, self.chain, self.answer = scene, scene.chain, answer
         self.taken: list[Submission] = []
+        self.trouble = ""
         self.rows = MemoryChainStore()
         self.waiters = Waiters(self.chain.height)
         self.admissions = Admissions(
@@ -44,6 +45,7 @@ class Node:
             stash=Stash(self.rows),
             intake=self,
             verify=verify,
+            trouble=lambda: self.trouble,
             log=Log(),
         )
 
@@ -160,8 +162,14 @@ async def test_full_queues_are_busy_and_too_large_is_turned_away(node: Node):
 
 async def test_without_a_certificate_in_time_it_is_pending_and_nobody_waits_any_more(node: Node):
     result = await node.hand_in(node.department("surgery"), timeout_ms=1)
-    assert result.outcome is Outcome.PENDING
+    assert (result.outcome, result.detail) == (Outcome.PENDING, "")
     assert not node.waiters._transactions
+
+
+async def test_what_keeps_everything_from_being_certified_is_said_with_pending(node: Node):
+    node.trouble = "quorum lost"
+    result = await node.hand_in(node.department("surgery"), timeout_ms=1)
+    assert (result.outcome, result.detail) == (Outcome.PENDING, "quorum lost")
 
 
 async def test_a_caller_that_goes_away_leaves_nothing_behind(node: Node):

@@ -56,6 +56,7 @@ class Node:
                 stash=Stash(self.rows),
                 intake=self,
                 verify=verify,
+                trouble=str,
                 log=self.log,
             ),
             log=self.log,

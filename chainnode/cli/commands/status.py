@@ -7,7 +7,12 @@ import typer
 
 from chainnode.cli.options import HeightOption, HomeOption, JsonOption, SocketOption, Target
 from chainnode.cli.output import pairs, show, size, table
-from chainnode.node.api import Role, StatusReport
+from chainnode.gateway.client import GatewayClient
+from chainnode.node.api import ChainInfo, Role, StatusReport
+from chainnode.node.config import load_config
+from chainnode.node.peerlist import check_peers
+from genesis.document import load_genesis
+from genesis.errors import OperatorError
 
 app = typer.Typer(add_completion=False)
 
@@ -21,8 +26,22 @@ def status(
 ) -> None:
     """The node, its height and its links."""
     target = Target(home, socket, Role.SYSADMIN, min_height)
-    report = target.call(lambda client: client.status())
-    show(asdict(report), _node(report), _links(report), json=json)
+    config = load_config(home) if home is not None and socket is None else None
+    try:
+        report, info = target.call(_ask)
+    except OperatorError:
+        if config is not None and config.genesis_file.exists():
+            # Why the node is not there may well be that it would not start with this file.
+            check_peers(config, [member.id for member in load_genesis(config.genesis_file).members])
+        raise
+    data = asdict(report) | {"quorum_lost": report.quorum_lost}
+    show(data, _node(report), _links(report), *filter(None, [report.quorum_lost]), json=json)
+    if config is not None:
+        check_peers(config, [slug for _, slug, _ in info.members])
+
+
+async def _ask(client: GatewayClient) -> tuple[StatusReport, ChainInfo]:
+    return await client.status(), await client.info()
 
 
 def _node(report: StatusReport) -> object:
@@ -35,6 +54,8 @@ def _node(report: StatusReport) -> object:
             "state root": report.state_root,
             "view, primary": f"{report.view}, member {report.primary}",
             "voting": voting,
+            "members linked": f"{sum(link.up for link in report.links) + 1} of {len(report.links) + 1}, "
+            f"{report.quorum} needed",
             "transactions": report.transactions,
             "commit latency p50/p95/p99 (ms)": f"{p50:.1f} / {p95:.1f} / {p99:.1f}",
             "start to first commit (ms)": report.first_commit_ms or "-",
