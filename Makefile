@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 SEEDS ?= 200
+MINUTES ?= 10
+TRIALS ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage mutate sim bench figures localnet proto docs clean
+.PHONY: help demo test check coverage mutate sim killsoak failover bench figures localnet proto docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -37,6 +39,12 @@ mutate: $(STAMP) ## plant faults in the core and list those that no test notices
 
 sim: $(STAMP) ## the deterministic simulator: SEEDS=200, SEED=n for one, BREAK=name plants a bug
 	@$(BIN)/python -m tests.sim --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
+
+killsoak: $(STAMP) ## real nodes under load, killed with -9 in turn: MINUTES=10
+	@$(BIN)/python -m tests.realnet.soak --minutes $(MINUTES)
+
+failover: $(STAMP) ## how long a killed primary is missed: TRIALS=30
+	@$(BIN)/python -m tests.realnet.failover --trials $(TRIALS)
 
 bench: $(STAMP) ## signing and block validation against the raw library
 	@$(BIN)/python -m bench

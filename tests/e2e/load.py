@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -32,14 +33,18 @@ class Ledger:
 class Load:
     """Every patient gives a consent and takes one back, again and again, through its hospital's node."""
 
-    def __init__(self, world: World, told: Ledger, seed: int) -> None:
+    def __init__(
+        self, world: World, told: Ledger, seed: int, patients: Sequence[Patient] | None = None
+    ) -> None:
+        """`patients`: those who take part; all, where none are named."""
         self.told = told
+        self._patients = world.patients if patients is None else patients
         self._world = world
         self._random = Random(seed)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Load":
-        self._tasks = [asyncio.create_task(self._patient(one)) for one in self._world.patients]
+        self._tasks = [asyncio.create_task(self._patient(one)) for one in self._patients]
         return self
 
     async def __aexit__(self, *_: object) -> None:
