@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from rich.console import Console
 
 from bench import results as module
 from bench.report import console, print_results, time_text
@@ -80,3 +81,13 @@ def test_the_tables_show_conditions_units_floors_and_ratios(capsys: pytest.Captu
     assert "suite: a group; per thing, 15 rounds" in text
     own = next(line for line in text.splitlines() if line.strip().startswith("own"))
     assert "57.2 us" in own and "1.10 (1.10 to 1.10)" in own and own.rstrip().endswith("floor")
+
+
+def test_eighty_columns_show_the_ratio_whole_and_say_what_is_left_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_results(Console(width=80), results(FLOOR, OWN))
+    text = capsys.readouterr().out
+    assert "x floor (min to p90)" in text and "80 columns: the rest" in text
+    own = next(line for line in text.splitlines() if line.strip().startswith("own"))
+    assert "57.2 us" in own and "1.10 (1.10 to 1.10)" in own
