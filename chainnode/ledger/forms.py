@@ -9,6 +9,7 @@ from chainnode.ledger.payloads import (
     DATA_CLASSES,
     DENY,
     MAX_CLASS_KEYS,
+    MAX_EVIDENCE_BYTES,
     MAX_OBJECTS,
     MAX_POINTERS,
     MODIFIERS,
@@ -31,6 +32,7 @@ from chainnode.ledger.payloads import (
     Payload,
     ProveEnrolment,
     Purpose,
+    ReportEquivocation,
     RequestRelease,
     Revoke,
     ShareReceipt,
@@ -40,6 +42,7 @@ from chainnode.ledger.payloads import (
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.transaction import ID_BYTES, possession_bytes
 from consensus.domain import DIGEST_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES
+from consensus.equivocation import Equivocation, proven
 from genesis.membership import ChangeError, ChangeFile, parse_change
 
 Verify = Callable[[bytes, bytes, bytes], bool]
@@ -269,6 +272,26 @@ def _change_membership(payload: ChangeMembership, form: FormContext) -> None:
     read_change(payload, form.chain_id)
 
 
+def read_report(payload: ReportEquivocation, form: FormContext) -> Equivocation:
+    """What is proven, both signatures checked. Raises RefusedError: no-equivocation."""
+    found = proven(
+        payload.first,
+        payload.second,
+        key=payload.key,
+        chain_id=form.chain_id,
+        verify=form.verify,
+        limit_bytes=MAX_EVIDENCE_BYTES,
+    )
+    if found is None:
+        raise RefusedError("no-equivocation")
+    return found
+
+
+def _report(payload: ReportEquivocation, form: FormContext) -> None:
+    require_key(payload.key, form, "key")
+    read_report(payload, form)
+
+
 _FORMS: dict[type[Any], Callable[[Any, FormContext], None]] = {
     AddDepartment: _add_department,
     AddStudy: _add_study,
@@ -285,6 +308,7 @@ _FORMS: dict[type[Any], Callable[[Any, FormContext], None]] = {
     ShareReceipt: _share,
     Barrier: _barrier,
     ChangeMembership: _change_membership,
+    ReportEquivocation: _report,
 }
 
 

@@ -81,6 +81,11 @@ def share(request_id: bytes, release_height: int, role: str, number: int, peer: 
     return b"share/" + request_id + b"/%d/%s/%d/%d" % (release_height, role.encode(), number, peer)
 
 
+def equivocation(number: int, epoch: int, kind: str, slot: int) -> bytes:
+    """That a member said two things of one slot, height or view (`slot`, by the kind of message)."""
+    return b"equivocation/%d/%d/%s/%d" % (number, epoch, kind.encode(), slot)
+
+
 def object_index(object_id: bytes) -> bytes:
     """Outside the tree: where an object's pointer stands."""
     return b"object/" + object_id

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainnode.ledger import anchoring, consenting, enrolment, membership, releasing, requests
+from chainnode.ledger import anchoring, consenting, enrolment, equivocating, membership, releasing, requests
 from chainnode.ledger.header import events_root, results_root
 from chainnode.ledger.payloads import (
     AddDepartment,
@@ -23,6 +23,7 @@ from chainnode.ledger.payloads import (
     EnrolPatient,
     Grant,
     ProveEnrolment,
+    ReportEquivocation,
     RequestRelease,
     Revoke,
     ShareReceipt,
@@ -66,6 +67,7 @@ _HANDLERS: dict[type[Any], Callable[[Transition[Any]], None]] = {
     ShareReceipt: releasing.share_receipt,
     Barrier: releasing.barrier,
     ChangeMembership: membership.change,
+    ReportEquivocation: equivocating.report,
 }
 
 

@@ -34,6 +34,8 @@ PERMIT, DENY = "permit", "deny"
 MAX_POINTERS = 500
 MAX_OBJECTS = 1_000
 MAX_CLASS_KEYS = len(DATA_CLASSES)
+MAX_EVIDENCE_BYTES = 112_640
+"""Of each of the two messages that convict a member: so both fit a transaction."""
 
 
 class _Body(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -224,6 +226,15 @@ class ChangeMembership(_Body, frozen=True, tag="change-membership"):
     document: bytes
 
 
+class ReportEquivocation(_Body, frozen=True, tag="report-equivocation"):
+    """Signed by any member's validator key. `first` and `second`: encoded consensus messages, both signed by
+    `key`, that cannot both be honest (consensus/equivocation.py)."""
+
+    key: bytes
+    first: bytes
+    second: bytes
+
+
 Payload: TypeAlias = (
     AddDepartment
     | AddStudy
@@ -240,6 +251,7 @@ Payload: TypeAlias = (
     | ShareReceipt
     | Barrier
     | ChangeMembership
+    | ReportEquivocation
 )
 
 

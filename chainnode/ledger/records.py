@@ -259,6 +259,23 @@ class ShareRecord(Record, frozen=True):
     shared: Source
 
 
+class EquivocationRecord(Record, frozen=True):
+    """A member signed two things of one slot: `first` and `second` are the digests of what it said, in
+    ascending order, `key` the one that signed both. `kind` is the messages' tag; see
+    consensus.equivocation.Equivocation. The messages themselves stand in the transaction."""
+
+    member: int
+    epoch: int
+    kind: str
+    slot: int
+    view: int
+    first: Digest
+    second: Digest
+    key: bytes
+    reporter: int
+    reported: Source
+
+
 class ObjectIndex(Record, frozen=True):
     """Where an object is anchored; `pointer` is the encoded ObjectPointer."""
 

@@ -17,6 +17,7 @@ FORM_RULES: dict[str, str] = {
     "bad-row": "A personal row beside it does not have the form that its kind asks for.",
     "duplicate": "It names the same thing twice.",
     "unknown-origin": "The batch's origin is not a member.",
+    "no-equivocation": "The two messages do not contradict each other, or the key named did not sign both.",
     "replayed": "This transaction was included before.",
     "bad-change": "It is no change of members of the one allowed form, or a signature in it does not hold.",
 }
@@ -59,6 +60,7 @@ STATE_RULES: dict[str, str] = {
     "no-validator-left": "The change would leave no validator.",
     "fault-tolerance-lost": "Fewer faulty members would be tolerated, and the change does not say so.",
     "frame-too-small": "With so many validators a view change would not fit a frame of this chain.",
+    "not-of-accused": "The key that signed both messages is not the validator key of the member they name.",
     "block-budget": "This block has evaluated as many objects as it may: ask again.",
 }
 
@@ -89,6 +91,7 @@ VERIFICATION_RULES: dict[str, str] = {
     "bad-transaction": "A transaction in the receipt does not verify, or says something else than the state.",
     "bad-pointer": "An object's pointer is not in the batch that anchored it.",
     "verdict-differs": "Evaluated again from the proven facts, the decision comes out differently.",
+    "bad-evidence": "It does not prove that a member of the genesis file said two things of one slot.",
     "bad-statement": "The node's statement does not verify.",
 }
 

@@ -13,6 +13,7 @@ from chainnode.ledger.records import (
     ConsentsRecord,
     DepartmentRecord,
     EnrolmentRecord,
+    EquivocationRecord,
     GrantRecord,
     Record,
     ReleaseRecord,
@@ -41,6 +42,7 @@ _KINDS: dict[bytes, type[Record]] = {
     b"release/": ReleaseRecord,
     b"share/": ShareRecord,
     b"standing/": StandingRecord,
+    b"equivocation/": EquivocationRecord,
 }
 """By the first part of the key. Values under other names (see keys.py) rest on the genesis document."""
 

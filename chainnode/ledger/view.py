@@ -13,6 +13,7 @@ from chainnode.ledger.records import (
     DepartmentRecord,
     EnrolmentRecord,
     EpochRecord,
+    EquivocationRecord,
     GrantRecord,
     HolderRecord,
     MemberRecord,
@@ -130,6 +131,10 @@ def share(
     reader: Reader, request_id: bytes, release_height: int, role: str, number: int, peer: int
 ) -> ShareRecord | None:
     return read(reader, keys.share(request_id, release_height, role, number, peer), ShareRecord)
+
+
+def equivocation(reader: Reader, number: int, epoch: int, kind: str, slot: int) -> EquivocationRecord | None:
+    return read(reader, keys.equivocation(number, epoch, kind, slot), EquivocationRecord)
 
 
 def object_index(reader: Reader, object_id: bytes) -> ObjectIndex | None:
