@@ -18,7 +18,7 @@ $(STAMP): requirements.lock pyproject.toml bootstrap.sh
 	@PYTHON="$(PYTHON)" sh ./bootstrap.sh $(VENV)
 	@touch $@
 
-demo: $(STAMP) ## the main job with four hospitals (DATA=folder for your own FHIR R4 bundles)
+demo: $(STAMP) ## the main job with four hospitals (DATA=folder for your own FHIR R4 bundles, at least 8)
 	@$(BIN)/python -m tests.demo $(if $(DATA),--data "$(DATA)")
 
 test: $(STAMP) ## the tests
@@ -37,7 +37,7 @@ coverage: $(STAMP) ## branch coverage of consensus/ by tests/consensus alone; an
 mutate: $(STAMP) ## plant faults in the core and list those that no test notices: MODULE=consensus/normal.py
 	@$(BIN)/python -m tests.mutation $(MODULE)
 
-sim: $(STAMP) ## the deterministic simulator: SEEDS=200, SEED=n for one, BREAK=name plants a bug
+sim: $(STAMP) ## the deterministic simulator: SEEDS=200 (from 1 up), SEED=n for one, BREAK=name plants a bug
 	@$(BIN)/python -m tests.sim --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
 
 killsoak: $(STAMP) ## real nodes under load, killed with -9 in turn: MINUTES=10
@@ -46,13 +46,13 @@ killsoak: $(STAMP) ## real nodes under load, killed with -9 in turn: MINUTES=10
 failover: $(STAMP) ## how long a killed primary is missed: TRIALS=30
 	@$(BIN)/python -m tests.realnet.failover --trials $(TRIALS)
 
-bench: $(STAMP) ## signing and block validation against the raw library
+bench: $(STAMP) ## signing and block validation against the raw library (the whole tables from 150 columns on)
 	@$(BIN)/python -m bench
 
 figures: $(STAMP) ## latency, memory, disk and start of a localnet
 	@$(BIN)/python -m tests.figures
 
-localnet: $(STAMP) ## four nodes that keep running until Ctrl-C
+localnet: $(STAMP) ## four nodes that keep running until Ctrl-C, and sample bundles for the tour in README.md
 	@$(BIN)/python -m tests.localnet
 
 proto: $(STAMP) ## generate the gateway's code from gateway.proto

@@ -19,6 +19,7 @@ from tests.demo.closing import show_figures
 from tests.demo.stage import Stage
 from tests.localnet.consortium import PASSPHRASE, Consortium, found
 from tests.localnet.nodes import Nodes
+from tests.localnet.running import run
 
 PATIENTS = 8
 CONSENTS = 12
@@ -105,12 +106,16 @@ async def figures(consortium: Consortium, nodes: Nodes, stage: Stage) -> None:
     show_figures(stage, title, reports, reports)
 
 
-def main() -> int:
+async def _measure() -> None:
+    stage = Stage()
     with tempfile.TemporaryDirectory(prefix="chainnode-figures-") as folder:
-        consortium = found(Path(folder) / "net")
-        with Nodes(consortium) as nodes:
-            asyncio.run(figures(consortium, nodes, Stage()))
-    return 0
+        consortium = await asyncio.to_thread(found, Path(folder) / "net", say=stage.line)
+        with Nodes(consortium, say=stage.line) as nodes:
+            await figures(consortium, nodes, stage)
+
+
+def main() -> int:
+    return run(_measure())
 
 
 if __name__ == "__main__":
