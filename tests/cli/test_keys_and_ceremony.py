@@ -1,5 +1,6 @@
 """Commands that need no node: homes, key files, the ceremony, cards."""
 
+import os
 import stat
 
 import pytest
@@ -45,6 +46,16 @@ def test_init_makes_a_home_whose_configuration_loads(make_home, tmp_path):
     assert (tmp_path / "hospital-a-steward.key").exists()
     request = parse_request((home / "hospital-a.join").read_bytes())
     assert " ".join(request.words) == made["words"]
+
+
+def test_a_tight_umask_does_not_shut_the_sockets_off(make_home):
+    before = os.umask(0o077)
+    try:
+        home, _ = make_home("hospital-a")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(home.stat().st_mode) == 0o711
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in home.iterdir())
 
 
 def test_init_leaves_a_home_that_is_there_alone(make_home, cli, secret):

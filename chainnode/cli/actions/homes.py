@@ -202,8 +202,11 @@ def make_folder(folder: Path) -> None:
 
     Raises OperatorError CLI-05.
     """
+    if folder.is_dir():
+        return
     try:
-        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        folder.mkdir(parents=True)
+        folder.chmod(0o711)  # whatever the umask: it would shut the sockets off
     except OSError as error:
         raise OperatorError(
             CLI_OUTPUT,
