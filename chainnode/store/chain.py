@@ -34,7 +34,7 @@ from consensus.types import BatchRef, BlockHeader, Digest
 
 FORMAT, LOCAL_FORMAT = 2, 1
 _LOCAL = b"l"
-_BLOOM_BITS = 10
+BLOOM_BITS = 10
 
 
 class ChainStore(ChainReader):
@@ -47,7 +47,7 @@ class ChainStore(ChainReader):
     def __init__(self, path: Path, chain_id: bytes) -> None:
         """Open or make it; refuses another chain's and a newer release's."""
         self._chain_id = chain_id
-        self._chain = Database(path / "chain", held_by_peers=True, bloom_bits=_BLOOM_BITS)
+        self._chain = Database(path / "chain", held_by_peers=True, bloom_bits=BLOOM_BITS)
         try:
             self._chain.bind(chain_id, FORMAT)
             super().__init__(self._chain)
@@ -94,7 +94,9 @@ class ChainStore(ChainReader):
             if not self.has_batch(digest):
                 rows = tuple(row.digest() for row in batch.rows)
                 stored = StoredBatch(batch.body, batch.signature, rows)
-                writes += [(BATCH + digest, encode(stored)), (UNORDERED + digest, b"")]
+                writes.append((BATCH + digest, encode(stored)))
+                if self.batch_height(digest) is None:
+                    writes.append((UNORDERED + digest, b""))
         if writes:
             self._chain.write(writes)
         return digests
@@ -197,6 +199,10 @@ class ChainStore(ChainReader):
         """(height, receipt) of every decision on a request, in order."""
         for key, value in self._chain.items(RECEIPT + request_id):
             yield int.from_bytes(key[-HEIGHT_BYTES:], "big"), value
+
+    def own_entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """What no peer could give: the receipts, as raw entries."""
+        return self._chain.items(RECEIPT)
 
     # Local rows: this node's own, never part of the state
 

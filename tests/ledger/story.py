@@ -5,9 +5,9 @@ from tests.ledger.scene import PROVIDER, REQUESTER, Scene, pointer
 from tests.ledger.world import digest32
 
 
-def tell() -> Scene:
-    """The scene at the story's end."""
-    scene = Scene()
+def tell(scene: Scene | None = None) -> Scene:
+    """The scene at the story's end; a new one, or one that has no patients yet."""
+    scene = scene or Scene()
     chain = scene.chain
     scene.enrol("ada", "bob", "cyd")
     scene.anchor(
