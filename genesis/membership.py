@@ -275,6 +275,7 @@ def _check(change: MembershipChange) -> None:
     _require(change.key not in others, "the member's key is another validator's")
     if change.request is not None:
         _check_request(change, change.request)
+    _require(change.needs_delay() or not change.delay_heights, "a delay where nobody has to wait")
 
 
 def _check_request(change: MembershipChange, request: JoinRequest) -> None:

@@ -2,10 +2,11 @@
 
 A map in deterministic CBOR (RFC 8949 section 4.2.1):
 
-    type, version   RECEIPT_TYPE, 1
+    type, version   RECEIPT_TYPE, 1; in an epoch after the founding one 2
     chain, request  chain id (32 bytes), request id (16 bytes)
     header          encoded BlockHeader; its state root is what the rest is proven under
     certificate     encoded QuorumCertificate for that header
+    epochs          version 2 alone: encoded EpochSteps from the founding voters to the header's (epochs.py)
     transactions    [body, signature]: what the decision rests on, enrolments and departments included
     records         [name, value] of each entry of the state that is present
     nodes, buckets  the tree's preimages (proof.py); where an entry is missing, they prove that it is
@@ -21,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chainnode.ledger import view
+from chainnode.ledger.epochs import EpochProof
 from chainnode.ledger.evidence import VerificationError, examine
 from chainnode.ledger.records import ObjectIndex
 from chainnode.ledger.rows import RowLookup
@@ -40,13 +42,18 @@ from genesis.cbor import Plain
 
 RECEIPT_TYPE = "chainnode-release-receipt"
 RECEIPT_VERSION = 1
+EPOCHS_VERSION = 2
+"""Of a receipt that shows how members changed since genesis."""
 MAX_RECEIPT_BYTES = 64 * 1024 * 1024
 
 BODY_FIELDS = (
     "type", "version", "chain", "request", "header", "transactions", "records", "nodes", "buckets",
     "pointers", "rows",
 )  # fmt: skip
-RECEIPT_FIELDS = (*BODY_FIELDS, "certificate")
+RECEIPT_FIELDS = {
+    RECEIPT_VERSION: (*BODY_FIELDS, "certificate"),
+    EPOCHS_VERSION: (*BODY_FIELDS, "certificate", "epochs"),
+}
 
 TransactionLookup = Callable[[bytes], SignedTransaction | None]
 """By transaction id, among all blocks up to the decision's."""
@@ -149,7 +156,7 @@ def build_receipt_body(
     return cbor.encode(
         {
             "type": RECEIPT_TYPE,
-            "version": RECEIPT_VERSION,
+            "version": EPOCHS_VERSION if header.epoch else RECEIPT_VERSION,
             "chain": header.chain_id,
             "request": request_id,
             "header": encode(header),
@@ -163,8 +170,13 @@ def build_receipt_body(
     )
 
 
-def attach_certificate(body: bytes, certificate: QuorumCertificate) -> bytes:
-    """The finished receipt from a body of `build_receipt_body` and its block's certificate."""
+def attach_certificate(body: bytes, certificate: QuorumCertificate, proof: EpochProof = ()) -> bytes:
+    """The finished receipt from a body of `build_receipt_body`, its block's certificate, and the proof of its
+    epoch."""
     content = cbor.decode(body, limit_bytes=MAX_RECEIPT_BYTES)
     assert isinstance(content, dict) and "certificate" not in content
-    return cbor.encode(content | {"certificate": encode(certificate)})
+    assert len(proof) == certificate.epoch, "one step for each change of the voters"
+    more: dict[str, Plain] = {"certificate": encode(certificate)}
+    if proof:
+        more["epochs"] = [encode(step) for step in proof]
+    return cbor.encode(content | more)

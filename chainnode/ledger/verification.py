@@ -3,8 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from chainnode.ledger import keys, view
-from chainnode.ledger.epochs import verify_certificate
+from chainnode.ledger.epochs import (
+    MAX_STEP_BYTES,
+    MAX_STEPS,
+    EpochStep,
+    verify_certificate,
+    verify_proof_of_epochs,
+)
 from chainnode.ledger.evidence import Examination, VerificationError, examine
 from chainnode.ledger.forms import Verify
 from chainnode.ledger.founding import Founding
@@ -16,7 +24,7 @@ from chainnode.ledger.receipt import (
     RECEIPT_TYPE,
     RECEIPT_VERSION,
 )
-from chainnode.ledger.records import RECORD_BYTES, ObjectIndex, ReleaseRecord, RequestRecord
+from chainnode.ledger.records import RECORD_BYTES, MemberRecord, ObjectIndex, ReleaseRecord, RequestRecord
 from chainnode.ledger.transaction import (
     MAX_TRANSACTION_BYTES,
     Row,
@@ -182,12 +190,26 @@ class _Facts:
 
 def _fields(data: bytes) -> Fields:
     try:
-        fields = Fields(cbor.decode(data, limit_bytes=MAX_RECEIPT_BYTES), RECEIPT_FIELDS, "the receipt")
-        if (fields.text("type"), fields.number("version")) != (RECEIPT_TYPE, RECEIPT_VERSION):
-            raise FieldError("it is not a release receipt of version 1")
+        content = cbor.decode(data, limit_bytes=MAX_RECEIPT_BYTES)
+        version = content.get("version") if isinstance(content, dict) else None
+        names = RECEIPT_FIELDS.get(version) if isinstance(version, int) else None
+        fields = Fields(content, names or RECEIPT_FIELDS[RECEIPT_VERSION], "the receipt")
+        if fields.text("type") != RECEIPT_TYPE or fields.number("version") not in RECEIPT_FIELDS:
+            raise FieldError("it is not a release receipt of a version that is known here")
     except (cbor.CborError, FieldError) as error:
         raise VerificationError("receipt-malformed", str(error)) from None
     return fields
+
+
+def _voters(fields: Fields, founding: Founding, verify: Verify) -> ReplicaSet:
+    """Who votes in the receipt's epoch: the founding voters, or those that the epochs' steps lead to."""
+    if fields.number("version") == RECEIPT_VERSION:
+        return founding.replica_set()
+    items = fields.items("epochs", MAX_STEPS)
+    steps = [decode(_octets(item), EpochStep, limit_bytes=MAX_STEP_BYTES) for item in items]
+    if not steps:
+        raise FieldError("a receipt of version 2 shows how members changed")
+    return verify_proof_of_epochs(steps, founding, verify=verify).latest.voters
 
 
 def _header(fields: Fields, founding: Founding, voters: ReplicaSet) -> BlockHeader:
@@ -201,33 +223,48 @@ def _header(fields: Fields, founding: Founding, voters: ReplicaSet) -> BlockHead
     return header
 
 
-def _check_genesis(facts: _Facts, founding: Founding) -> int:
-    """Members and registrars in the state must be those of the genesis document."""
-    expected = {keys.member(member.number): encode(member) for member in founding.members}
-    expected |= {keys.registrar(one.id): encode(one) for one in founding.registrars}
-    count = 0
+def _check_genesis(facts: _Facts, founding: Founding) -> tuple[int, int]:
+    """How many members and registrars in the state are the genesis document's, and how many members joined
+    later, as its validators had it. A founding member may have another validator key by now."""
+    expected = {keys.registrar(one.id): encode(one) for one in founding.registrars}
+    members = {keys.member(member.number): member for member in founding.members}
+    count = joined = 0
     for key, value in facts.entries.items():
-        if key.startswith((b"member/", b"registrar/")):
+        if key.startswith(b"member/") and key not in members and value is not None:
+            joined += 1
+        elif key.startswith((b"member/", b"registrar/")):
             count += 1
+            if key in members and value is not None:
+                held = decode(value, MemberRecord, limit_bytes=RECORD_BYTES)
+                own = structs.replace(members[key], validator_key=held.validator_key)
+                expected[key] = encode(own)
             if expected.get(key) != value:
                 raise VerificationError("bad-proof", "a member or registrar is not genesis' own")
-    return count
+    return count, joined
 
 
 def _report(
-    header: BlockHeader, certificate: QuorumCertificate, facts: _Facts, found: Examination, roots: int
+    header: BlockHeader,
+    certificate: QuorumCertificate,
+    facts: _Facts,
+    found: Examination,
+    roots: tuple[int, int],
 ) -> Report:
     present = sum(value is not None for value in facts.entries.values())
     absent = len(facts.entries) - present
     release = found.release
     authorised = sum(not verdict.rule for verdict in release.verdicts)
     outcome = f"{release.outcome} {release.rule}".strip()
+    known, joined = roots
+    more = f", {joined} members who joined later" if joined else ""
+    steps = f"{header.epoch} changes of the validators, each certified by those before it"
     checks = (
         Check("chain", f"{header.chain_id.hex()[:16]}, the genesis document's"),
+        *([Check("epochs", steps)] if header.epoch else []),
         Check("certificate", f"height {header.height}, {len(certificate.votes)} votes, a quorum"),
         Check("state", f"{present} entries proven present, {absent} proven absent"),
         Check("transactions", f"{len(facts.bodies)} signatures, each by the key that may"),
-        Check("keys", f"{roots} members and registrars, the genesis document's"),
+        Check("keys", f"{known} members and registrars, the genesis document's{more}"),
         Check("enrolments", f"{found.enrolments}, attested from outside and proven by the patient"),
         Check("objects", f"{len(release.verdicts)} pointers, each in its anchored batch"),
         Check("decision", f"{outcome}: {authorised} of {len(release.verdicts)}, evaluated again"),
@@ -241,8 +278,8 @@ def verify_receipt(data: bytes, founding: Founding, *, verify: Verify) -> Report
     Raises VerificationError with the rule that it breaks.
     """
     fields = _fields(data)
-    voters = founding.replica_set()
     try:
+        voters = _voters(fields, founding, verify)
         header = _header(fields, founding, voters)
         certificate = decode(
             fields.octets("certificate"), QuorumCertificate, limit_bytes=MAX_CERTIFICATE_BYTES

@@ -12,6 +12,7 @@ from nacl.bindings import crypto_core_ed25519_is_valid_point
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
+from chainnode.ledger.epochs import founding_schedule, schedule_of
 from chainnode.ledger.founding import Founding, genesis_state
 from chainnode.ledger.header import block_time_ms, genesis_header, next_header
 from chainnode.ledger.machine import Execution, execute
@@ -128,6 +129,8 @@ class Chain:
             state_root=self.state.root,
         )
         self.headers = [genesis]
+        self.schedule = founding_schedule(self.founding)
+        self.voters = {actor.public: actor for actor in self.validators}
         self._nonces = 0
 
     def write(self, puts: dict[bytes, bytes | None]) -> None:
@@ -166,7 +169,7 @@ class Chain:
         proposed = self.now_ms if time_ms is None else time_ms
         return BlockContext(
             self.chain_id,
-            0,
+            self.schedule(self.height + 1).epoch,
             self.height + 1,
             block_time_ms(self.headers[-1], proposed),
             self.parameters,
@@ -187,17 +190,18 @@ class Chain:
         self.write(execution.puts)
         body = BatchBody(0, context.height, context.height + 10, tuple(transactions))
         proposed = self.now_ms if time_ms is None else time_ms
-        decided = Decided(context.height, 0, 0, proposed, (batch_ref(body, encode(body)),))
+        decided = Decided(context.height, context.epoch, 0, proposed, (batch_ref(body, encode(body)),))
         header = next_header(
             self.headers[-1],
             decided,
             results=execution.results,
             events=execution.events,
             state_root=execution.state_root,
-            validators=self.founding.replica_set(),
-            next_validators=self.founding.replica_set(),
+            validators=self.schedule(context.height),
+            next_validators=self.schedule(context.height + 1),
         )
         self.headers.append(header)
+        self.schedule = schedule_of(self.state, self.founding)
         return Block(header, execution, transactions)
 
     def run(
@@ -218,9 +222,12 @@ class Chain:
     ) -> QuorumCertificate:
         """A quorum's votes for a header, by default the last one's."""
         header = header or self.headers[-1]
-        count = self.founding.replica_set().quorum if voters is None else voters
-        votes = tuple(Vote(n, self.validators[n].sign(self.vote_bytes(header, n))) for n in range(count))
-        return QuorumCertificate(0, header.height, header.hash(), votes)
+        members = self.schedule(header.height)
+        voting = members.members[: members.quorum if voters is None else voters]
+        votes = tuple(
+            Vote(one.id, self.voters[one.key].sign(self.vote_bytes(header, one.id))) for one in voting
+        )
+        return QuorumCertificate(header.epoch, header.height, header.hash(), votes)
 
     def vote_bytes(self, header: BlockHeader, replica: int) -> bytes:
-        return block_vote_bytes(self.chain_id, 0, header.height, header.hash(), replica)
+        return block_vote_bytes(self.chain_id, header.epoch, header.height, header.hash(), replica)
