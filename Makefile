@@ -4,12 +4,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-SEEDS ?= 200
 MINUTES ?= 10
 TRIALS ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage mutate sim killsoak failover bench figures localnet proto docs clean
+.PHONY: help demo test check coverage mutate sim soak killsoak failover bench figures localnet proto docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -37,8 +36,12 @@ coverage: $(STAMP) ## branch coverage of consensus/ by tests/consensus alone; an
 mutate: $(STAMP) ## plant faults in the core and list those that no test notices: MODULE=consensus/normal.py
 	@$(BIN)/python -m tests.mutation $(MODULE)
 
-sim: $(STAMP) ## the deterministic simulator: SEEDS=200 (from 1 up), SEED=n for one, BREAK=name plants a bug
-	@$(BIN)/python -m tests.sim --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
+sim: $(STAMP) ## the deterministic simulator: SEEDS=200, SEED=n for one, BREAK=name|all plants bugs, TABLE=1 costs
+	@$(BIN)/python -m tests.sim $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK)) $(if $(TABLE),--table)
+
+soak: $(STAMP) ## the simulator for HOURS=1, seed after seed from FIRST=10000 on, until one fails
+	@$(BIN)/python -m tests.sim --soak $(or $(HOURS),1) $(if $(FIRST),--first $(FIRST))
 
 killsoak: $(STAMP) ## real nodes under load, killed with -9 in turn: MINUTES=10
 	@$(BIN)/python -m tests.realnet.soak --minutes $(MINUTES)

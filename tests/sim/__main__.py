@@ -1,13 +1,24 @@
-"""`python -m tests.sim --seeds N [--seed n] [--break name]`: what `make sim` runs."""
+"""`python -m tests.sim`: what `make sim` and `make soak` run.
+
+--seeds N [--first n]  --seed n     run seeds; the first that fails is made short and drawn
+--break NAME | all                  plant a bug, or each in turn, and see it caught
+--table                             messages and bytes per block against the number of members
+--soak HOURS [--first n]            seeds from a running counter, until one fails
+"""
 
 import argparse
 import sys
 import time
+from collections.abc import Iterable
 
 from tests.sim.breaks import BREAKS, planted
-from tests.sim.runner import Outcome, run_seed
+from tests.sim.report import print_short, print_violation
+from tests.sim.runner import run_seed
+from tests.sim.table import print_table
 
 SECONDS_BETWEEN_LINES = 5
+SECONDS_BETWEEN_SOAK_LINES = 60
+FIRST_OF_A_SOAK = 10_000
 EXIT_FAILED = 1
 
 
@@ -18,23 +29,42 @@ def _at_least_one(text: str) -> int:
     return int(text)
 
 
+def _hours(text: str) -> float:
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = 0.0
+    if not 0 < hours < 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of hours, such as 8 or 0.5")
+    return hours
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """0 where every seed passed, or where the planted bug was caught."""
+    """0 where every seed passed, or where every planted bug was caught."""
     parser = argparse.ArgumentParser(prog="python -m tests.sim", description="The deterministic simulator.")
-    parser.add_argument(
-        "--seeds", type=_at_least_one, default=200, help="run the seeds from 0 up to this one"
-    )
-    parser.add_argument("--first", type=int, default=0, help="begin with this seed")
+    parser.add_argument("--seeds", type=_at_least_one, help="so many seeds; 200, or 500 with a planted bug")
+    parser.add_argument("--first", type=int, help="begin with this seed")
     parser.add_argument("--seed", type=int, help="run this one alone")
-    parser.add_argument("--break", dest="bug", default="", choices=["", *BREAKS], help="plant a bug")
+    parser.add_argument("--break", dest="bug", default="", choices=["", "all", *BREAKS], help="plant a bug")
+    parser.add_argument("--no-shrink", action="store_true", help="show a failure as it is, not a shorter one")
+    parser.add_argument("--table", action="store_true", help="messages and bytes per block against n")
+    parser.add_argument("--soak", type=_hours, help="go on for so many hours, or until a seed fails")
     chosen = parser.parse_args(arguments)
-    first, count = (chosen.first, chosen.seeds) if chosen.seed is None else (chosen.seed, 1)
+    short = not chosen.no_shrink
+    if chosen.table:
+        return print_table()
+    if chosen.soak is not None:
+        return _soak(chosen.soak, FIRST_OF_A_SOAK if chosen.first is None else chosen.first)
+    first, count = chosen.first or 0, chosen.seeds or (500 if chosen.bug else 200)
+    if chosen.seed is not None:
+        first, count = chosen.seed, 1
+    seeds = range(first, first + count)
     if chosen.bug:
-        return _catch(chosen.bug, range(first, first + count))
-    return _pass(range(first, first + count))
+        return _catch(list(BREAKS) if chosen.bug == "all" else [chosen.bug], seeds, short)
+    return _pass(seeds, short)
 
 
-def _pass(seeds: range) -> int:
+def _pass(seeds: range, short: bool) -> int:
     started = shown = time.monotonic()
     passed = failed = blocks = simulated_ms = 0
     for seed in seeds:
@@ -42,7 +72,9 @@ def _pass(seeds: range) -> int:
         blocks, simulated_ms = blocks + outcome.height, simulated_ms + outcome.simulated_ms
         if outcome.violation:
             failed += 1
-            _print_violation(outcome, f"make sim SEED={seed}")
+            print_violation(outcome, f"make sim SEED={seed}")
+            if short and failed == 1:
+                print_short(seed)
         else:
             passed += 1
         if len(seeds) == 1:
@@ -56,24 +88,57 @@ def _pass(seeds: range) -> int:
     return EXIT_FAILED if failed else 0
 
 
-def _catch(bug: str, seeds: range) -> int:
-    print(f"planted: {bug}: {BREAKS[bug].says}")
-    with planted(bug):
-        for seed in seeds:
+def _soak(hours: float, first: int) -> int:
+    """Seeds from `first` on. Where it ends it says where the next one begins."""
+    started = shown = time.monotonic()
+    seed, blocks = first, 0
+    print(f"seeds from {first} on, for {hours:g} h; Ctrl-C ends it before", flush=True)
+    try:
+        while time.monotonic() - started < hours * 3_600:
             outcome = run_seed(seed)
             if outcome.violation:
-                _print_violation(outcome, f"make sim SEED={seed} BREAK={bug}")
-                print("caught")
-                return 0
-    print(f"NOT caught by {len(seeds)} seeds")
-    return EXIT_FAILED
+                print_violation(outcome, f"make sim SEED={seed}")
+                print_short(seed)
+                print(f"{seed - first} passed, 1 failed")
+                return EXIT_FAILED
+            seed, blocks = seed + 1, blocks + outcome.height
+            if time.monotonic() - shown >= SECONDS_BETWEEN_SOAK_LINES:
+                shown = time.monotonic()
+                gone_h = (shown - started) / 3_600
+                print(f"  {gone_h:6.2f} h: {seed - first} seeds, {blocks} blocks, 0 failed", flush=True)
+    except KeyboardInterrupt:
+        print()
+    print(f"{seed - first} passed, 0 failed; go on with: make soak HOURS={hours:g} FIRST={seed}")
+    return 0
 
 
-def _print_violation(outcome: Outcome, replay: str) -> None:
-    print(f"\nseed {outcome.seed}: VIOLATION: {outcome.violation}")
-    print("the last that happened (ms, node, what):")
-    print("\n".join(f"  {line}" for line in outcome.tail))
-    print(f"replay: {replay}", flush=True)
+def _catch(bugs: list[str], seeds: range, short: bool) -> int:
+    """Every bug is planted alone. One that no seed catches is a fault of the simulator."""
+    missed = 0
+    for bug in bugs:
+        caught = _caught_by(bug, seeds)
+        missed += caught is None
+        if len(bugs) > 1:
+            by = f"seed {caught}" if caught is not None else f"NOT caught by {len(seeds)} seeds"
+            print(f"  {bug:<34} {by:<12}  {BREAKS[bug].says}", flush=True)
+            continue
+        print(f"planted: {bug}: {BREAKS[bug].says}")
+        if caught is None:
+            print(f"NOT caught by {len(seeds)} seeds")
+            continue
+        with planted(bug):
+            print_violation(run_seed(caught), f"make sim SEED={caught} BREAK={bug}")
+            if short:
+                print_short(caught)
+        print("caught")
+    if len(bugs) > 1:
+        print(f"{len(bugs) - missed} caught, {missed} missed")
+    return EXIT_FAILED if missed else 0
+
+
+def _caught_by(bug: str, seeds: Iterable[int]) -> int | None:
+    with planted(bug):
+        return next((seed for seed in seeds if run_seed(seed).violation), None)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from msgspec import structs
@@ -15,7 +16,8 @@ from chainnode.ledger import header
 from chainnode.node import certified
 from chainnode.node.engine import Engine
 from chainnode.node.turn import Turn
-from consensus import forms, normal, replica, restore, viewchange
+from consensus import forms, messages, normal, replica, restore, viewchange
+from consensus.checkpoint import Certifier
 from consensus.codec import encode
 from consensus.messages import BlockVote, Commit, Prepare, PreparedCertificate, PrePrepare, ViewChange, Vote
 from consensus.normal import Ordering
@@ -27,6 +29,7 @@ from consensus.slots import Slot
 from consensus.steps import Steps
 from consensus.suspicion import Timers
 from consensus.types import BlockHeader, Digest, Now, ReplicaId, ReplicaSet
+from tests.store.disk import FakeDisk
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,29 @@ def _own_clock() -> Callable[[BlockHeader, int], int]:
     return lambda parent, proposed_ms: max(parent.time_ms + 1, proposed_ms) + next(ticks) % 2
 
 
+def _without_view(
+    kind: str, chain_id: bytes, epoch: int, view: int, sequence: int, slot: Digest, replica: int
+) -> bytes:
+    return _slot_vote_bytes(kind, chain_id, epoch, 0, sequence, slot, replica)
+
+
+_slot_vote_bytes = messages._slot_vote_bytes
+
+
+def _leave_everything(slot: Slot) -> None:
+    _leave_view(slot)
+    slot.prepared = None
+
+
+_leave_view = Slot.leave_view
+
+
+def _folder_is_not_synced(disk: FakeDisk, folder: Path) -> None:
+    """Names become durable when nobody cares: with the first file, for without that there is no log."""
+    if not disk.durable_names:
+        disk.durable_names = dict(disk.names)
+
+
 def _quorum_minus_one(members: ReplicaSet) -> int:
     return max(1, (members.n + members.f + 2) // 2 - 1)
 
@@ -170,6 +196,25 @@ BREAKS: dict[str, Break] = {
     ),
     "own-clock-in-header": Break(
         "a block's time depends on the node", ((header, "block_time_ms", _own_clock()),)
+    ),
+    "sign-without-view": Break(
+        "a vote's signature holds for the same slot in every view",
+        ((messages, "_slot_vote_bytes", _without_view),),
+    ),
+    "believe-hollow-certificates": Break(
+        "nobody counts the votes in a certificate, nor looks for the same voter twice",
+        ((forms, "_votes_problem", lambda votes, allowed, needed: None),),
+    ),
+    "never-forget-votes": Break(
+        "votes on blocks that are certified are kept for ever",
+        ((Certifier, "_trim", lambda certifier: None),),
+    ),
+    "forget-prepared-with-the-view": Break(
+        "what is prepared in one view is forgotten in the next", ((Slot, "leave_view", _leave_everything),)
+    ),
+    "rename-without-directory-sync": Break(
+        "a new vote log takes the old one's name before that is durable",
+        ((FakeDisk, "fsync_dir", _folder_is_not_synced),),
     ),
     "never-suspect": Break(
         "no silence of a primary is long enough", ((Timers, "pulse_is_gone", lambda *_, times=1: False),)

@@ -96,8 +96,9 @@ class Strategy:
 
     def _post(self, node: "SimNode", peer: int, message: Message) -> None:
         node.world.checks.count(message)
-        node.trace(f"({self.name}) says {outline(message)} to {peer}")
-        node.world.links.send(node, peer, Channel.VOTES, encode_frame(Consensus(encode(message))))
+        frame = encode_frame(Consensus(encode(message)))
+        sent = {peer: node.world.links.send(node, peer, Channel.VOTES, frame)}
+        node.trace(f"({self.name}) says {outline(message)} to {peer}", to=sent)
 
     def sign(self, node: "SimNode", message: M) -> M:
         chain = node.world.chain
@@ -195,7 +196,15 @@ class Forger(Strategy):
                 structs.replace(one, prepares=self._few(one.prepares)) for one in message.prepared
             )
             return [(0, self.sign(node, structs.replace(message, stable=stable, prepared=prepared)))]
+        if isinstance(message, BlockVote) and self.random.random() < 0.2:
+            return [(0, message), (0, Certified(self._alone(node, message), node.number))]
         return [(0, message)]
+
+    def _alone(self, node: "SimNode", vote: BlockVote) -> QuorumCertificate:
+        """A certificate for another block, with this member's vote in place of everybody's."""
+        other = self.sign(node, structs.replace(vote, header_hash=bytes(32)))
+        votes = (Vote(node.number, other.signature),) * node.world.chain.members.quorum
+        return QuorumCertificate(vote.epoch, vote.height, other.header_hash, votes)
 
     def frame(self, node: "SimNode", peer: int, frame: Frame) -> Frame | None:
         if not isinstance(frame, Blocks) or self.random.random() < 0.3:

@@ -76,6 +76,7 @@ class Faults:
             world.scheduler.now_ms,
             fault.node,
             f"{fault.kind} for {fault.for_ms} ({fault.peer}, {fault.amount})",
+            fault=True,
         )
         self._kinds[fault.kind](fault, world.nodes[fault.node])
 
@@ -137,7 +138,7 @@ class Faults:
 
         def narrow() -> None:
             lossy.update({(pair, Channel.VOTES): 1_000 for pair in dead})
-            world.trace.add(world.scheduler.now_ms, fault.node, "votes reach nobody else")
+            world.trace.add(world.scheduler.now_ms, fault.node, "votes reach nobody else", fault=True)
 
         def leave() -> None:
             for pair in dead:

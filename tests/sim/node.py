@@ -6,7 +6,7 @@ of the pauses, and before any operation of the disk.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -70,8 +70,8 @@ class SimNode:
     def now(self) -> Now:
         return self.clock.now()
 
-    def trace(self, what: str) -> None:
-        self.world.trace.add(self.world.scheduler.now_ms, self.number, what)
+    def trace(self, what: str, *, to: Mapping[int, bool] | None = None) -> None:
+        self.world.trace.add(self.world.scheduler.now_ms, self.number, what, to=to)
 
     # --- life -------------------------------------------------------------------------------------
 

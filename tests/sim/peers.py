@@ -88,10 +88,9 @@ class Peers:
                 node.strategy.send_message(node, peer, message)
             return
         node.world.checks.spoken(node, message, data)
-        node.trace(f"says {outline(message)} to {receivers}")
-        frame = encode_frame(Consensus(data))
-        for peer in receivers:
-            node.world.links.send(node, peer, Channel.VOTES, frame)
+        frame, links = encode_frame(Consensus(data)), node.world.links
+        sent = {peer: links.send(node, peer, Channel.VOTES, frame) for peer in receivers}
+        node.trace(f"says {outline(message)} to {receivers}", to=sent)
 
     def note(self, turn: Turn) -> None:
         for fetch in turn.fetch:

@@ -3,23 +3,24 @@
 from dataclasses import dataclass
 
 from tests.sim.scenario import Plan, plan_of
-from tests.sim.trace import Violation
+from tests.sim.trace import Event, Violation
 from tests.sim.world import World
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`violation` is "" where every promise held."""
+    """`violation` is "" where every promise held; `events`, the last ones, are kept where it is not."""
 
     seed: int
     violation: str
     trace_hash: str
     tail: tuple[str, ...]
+    events: tuple[Event, ...]
     height: int
     simulated_ms: int
 
 
-def run_plan(plan: Plan, tail_lines: int = 0) -> Outcome:
+def run_plan(plan: Plan) -> Outcome:
     """One run of a plan. The same plan gives the same outcome."""
     world = World(plan)
     violation = ""
@@ -31,7 +32,8 @@ def run_plan(plan: Plan, tail_lines: int = 0) -> Outcome:
         plan.seed,
         violation,
         world.trace.hex(),
-        tuple(world.trace.tail),
+        world.trace.tail,
+        tuple(world.trace.events) if violation else (),
         world.checks.top,
         world.scheduler.now_ms,
     )

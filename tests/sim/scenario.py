@@ -6,7 +6,11 @@ A plan is data: it can be printed, cut down and run again.
 from dataclasses import dataclass
 from random import Random
 
+from msgspec import structs
+
+from consensus.bounds import ONE_REF_BYTES, proposal_bytes
 from consensus.parameters import Parameters
+from consensus.types import ReplicaSet, Voter
 from tests.sim.byzantine import STRATEGIES
 
 SIZES = (4,) * 16 + (7,) * 3 + (1,)
@@ -62,11 +66,12 @@ STORMY = (
 EVERYBODY = ("kill", "power")
 
 
-def plan_of(seed: int) -> Plan:
+def plan_of(seed: int, members: int | None = None) -> Plan:
+    """`members`: where the seed shall not choose how many there are."""
     random = Random(f"plan {seed}")
-    members = random.choice(SIZES)
+    members = random.choice(SIZES) if members is None else members
     stormy = random.random() < 0.4
-    parameters = _parameters(random, stormy)
+    parameters = _with_room(_parameters(random, stormy), members)
     trouble_ms = random.randint(2, 14) * 1_000
     faulty = _faulty(random, members)
     count = random.randint(10, 40) if stormy else random.randint(0, 14)
@@ -111,6 +116,38 @@ def _parameters(random: Random, stormy: bool) -> Parameters:
         base_timeout_ms=base_ms,
         max_timeout_ms=max(1_000, base_ms * random.choice((2, 4, 8))),
         validity_heights=random.choice((max(10, 8 * window), 1_000)),
+    )
+
+
+def _with_room(parameters: Parameters, members: int) -> Parameters:
+    """Frames that hold a NEW-VIEW of so many members, as genesis demands."""
+    voters = ReplicaSet(0, tuple(Voter(number, number.to_bytes(32, "big")) for number in range(members)))
+    while proposal_bytes(parameters, voters) < ONE_REF_BYTES:
+        parameters = structs.replace(parameters, frame_bytes=2 * parameters.frame_bytes)
+    return parameters
+
+
+def full_house(members: int) -> Plan:
+    """As many faulty members as there may be, one strategy each in turn, and a little of everything else."""
+    f = (members - 1) // 3
+    names = [strategy.name for strategy in STRATEGIES]
+    faulty = tuple((members - 1 - at, names[(members + at) % len(names)]) for at in range(f))
+    faults = (
+        Fault(600, "isolate", 0, 500),
+        Fault(900, "kill-on", 1, 300, amount=0),
+        Fault(1_200, "lossy", 0, 300),
+        Fault(1_600, "power", 0, 300),
+    )
+    return Plan(
+        seed=members,
+        members=members,
+        parameters=_with_room(Parameters(window=4, base_timeout_ms=500, max_timeout_ms=2_000), members),
+        delay_ms=(1, 10),
+        rotate_bytes=20_000,
+        faulty=faulty,
+        faults=faults,
+        submits=tuple(Submit(300 + 400 * at, at % members, 1) for at in range(5)),
+        trouble_ms=2_500,
     )
 
 

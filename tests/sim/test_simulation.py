@@ -10,7 +10,9 @@ import pytest
 from genesis.errors import EXIT_USAGE
 from tests.sim.__main__ import main
 from tests.sim.breaks import BREAKS, planted
-from tests.sim.runner import run_seed
+from tests.sim.runner import run_plan, run_seed
+from tests.sim.scenario import full_house, plan_of
+from tests.sim.table import SIZES, cost_of
 
 QUICK_SEEDS = range(1_000_000, 1_000_020)
 QUICK_BREAKS = {"send-before-persist": 5, "skip-view-change-certificates": 20, "never-suspect": 20}
@@ -43,15 +45,36 @@ def test_a_planted_bug_is_caught(name: str) -> None:
         assert any(run_seed(seed).violation for seed in range(QUICK_BREAKS[name]))
 
 
-def test_the_bugs_are_planted_in_at_least_five_places_and_taken_out_again() -> None:
+def test_the_bugs_are_planted_in_at_least_ten_places_and_taken_out_again() -> None:
     places = {(str(owner), name) for one in BREAKS.values() for owner, name, _ in one.patches}
-    assert len(places) >= 5
+    assert len(places) >= 10
     patches = [patch for one in BREAKS.values() for patch in one.patches]
     before = [owner.__dict__[name] for owner, name, _ in patches]
     for name in BREAKS:
         with planted(name):
             assert [owner.__dict__[attribute] for owner, attribute, _ in patches] != before
     assert [owner.__dict__[name] for owner, name, _ in patches] == before
+
+
+@pytest.mark.parametrize("members", SIZES)
+def test_every_promise_holds_with_as_many_faulty_members_as_there_may_be(members: int) -> None:
+    plan = full_house(members)
+    assert len(plan.faulty) == (members - 1) // 3
+    outcome = run_plan(plan)
+    assert not outcome.violation, "\n".join([outcome.violation, *outcome.tail])
+    assert outcome.height > 0
+
+
+@pytest.mark.parametrize("members", [4, 7])
+def test_a_block_without_faults_costs_three_votes_of_everybody_to_everybody(members: int) -> None:
+    cost = cost_of(members, blocks=3)
+    assert cost.votes == 3 * members * (members - 1)
+    assert cost.vote_bytes < 160 * cost.votes
+
+
+def test_a_plan_keeps_its_number_of_members() -> None:
+    assert plan_of(3, 10).members == 10
+    assert plan_of(3) == plan_of(3)
 
 
 @pytest.mark.parametrize("seed", [7])
@@ -71,6 +94,37 @@ def test_different_seeds_are_different_runs() -> None:
     assert run_seed(3).trace_hash != run_seed(4).trace_hash
 
 
+def test_all_planted_bugs_are_tried_in_turn_and_listed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = "send-before-persist"
+    for name in [name for name in BREAKS if name != kept]:
+        monkeypatch.delitem(BREAKS, name)
+    monkeypatch.setitem(BREAKS, "harmless", type(BREAKS[kept])("nothing", ()))
+    assert main(["--break", "all", "--seeds", "1"]) == 1
+    shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert shown[0].startswith("send-before-persist seed 0 votes leave")
+    assert shown[1:] == ["harmless NOT caught by 1 seeds nothing", "1 caught, 1 missed"]
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "long"])
+def test_a_soak_of_no_hours_is_refused(hours: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["--soak", hours])
+
+
+def test_a_soak_counts_on_and_says_where_the_next_one_begins(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--soak", "0.00001", "--first", "31"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("FIRST=32")
+
+
+def test_a_soak_stops_at_the_first_failure_with_a_short_scenario(capsys: pytest.CaptureFixture[str]) -> None:
+    with planted("send-before-persist"):
+        assert main(["--soak", "1", "--first", "0"]) == 1
+    shown = capsys.readouterr().out
+    assert "the same in short" in shown and shown.splitlines()[-1] == "0 passed, 1 failed"
+
+
 def test_the_command_ends_with_a_count_and_zero_where_all_passed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--seeds", "2"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "2 passed, 0 failed"
@@ -79,7 +133,7 @@ def test_the_command_ends_with_a_count_and_zero_where_all_passed(capsys: pytest.
 def test_the_command_prints_what_a_planted_bug_did_and_how_to_replay_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["--seeds", "5", "--break", "send-before-persist"]) == 0
+    assert main(["--seeds", "5", "--break", "send-before-persist", "--no-shrink"]) == 0
     shown = capsys.readouterr().out
     assert "VIOLATION: node" in shown and shown.splitlines()[-1] == "caught"
     assert "replay: make sim SEED=0 BREAK=send-before-persist" in shown
@@ -98,7 +152,7 @@ def test_the_command_fails_and_shows_the_replay_where_a_seed_fails(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with planted("send-before-persist"):
-        assert main(["--seed", "0"]) == 1
+        assert main(["--seed", "0", "--no-shrink"]) == 1
     shown = capsys.readouterr().out
     assert "replay: make sim SEED=0" in shown and shown.splitlines()[-1] == "0 passed, 1 failed"
 

@@ -19,7 +19,7 @@ from tests.sim.scheduler import Scheduler
 from tests.sim.trace import Trace, Violation
 
 RESTART_MS = (20, 1_500)
-TWINS_TURN_MS = 900
+TWINS_TURN_MS = 400
 PROGRESS_TIMEOUTS = 10
 """After healing the next blocks come within so many base timeouts. With a faulty member, as many more as
 were waited for a primary before: twice the back-off that was reached, for each."""
