@@ -155,7 +155,7 @@ def test_a_partitioned_replica_does_not_run_ahead_in_views():
 
 
 def test_what_is_proposed_again_needs_its_batches_in_the_new_view_too():
-    """besu #6613: a prepared block was not validated again. Its certificate is (see test_pbft_forms.py), and
+    """besu #6613: a prepared block was not validated again. Its certificate is (see test_paper_newview.py), and
     nobody prepares it without its batches."""
     solo = Solo(3)
     old = prepared(proposal(1, (REF,)))

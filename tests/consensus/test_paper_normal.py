@@ -1,14 +1,27 @@
-"""Castro and Liskov, OSDI 1999, section 4.2: one test per rule of the normal case."""
+"""Castro and Liskov, OSDI 1999, sections 4.1, 4.2 and 4.6: one test for each rule of the normal case."""
+
+from collections.abc import Callable
 
 import pytest
+from msgspec import structs
 
 from consensus.authenticate import authenticate
-from consensus.messages import BlockVote, Commit, Prepare, PrePrepare
+from consensus.messages import Commit, Message, Prepare, PrePrepare
 from consensus.parameters import Parameters
-from consensus.ready import Fetch, PreparedRecord, Rejection
-from consensus.types import BatchRef
+from consensus.ready import PreparedRecord, Rejection
 from tests.consensus.fakes import CHAIN, WALL_MS, batch, fake_verify
-from tests.consensus.solo import Solo, certificate, commit, prepare, proposal, rules, sent, sign
+from tests.consensus.solo import (
+    Solo,
+    certificate,
+    commit,
+    new_view,
+    prepare,
+    proposal,
+    rules,
+    sent,
+    sign,
+    view_change,
+)
 
 REF = batch(1)
 
@@ -23,6 +36,7 @@ def refused(solo: Solo, message: object) -> str:
 
 
 def test_primary_proposes_a_ready_batch_at_once_when_nothing_is_in_flight():
+    """OSDI 1999, 4.2: the primary starts the protocol immediately unless too much is in progress."""
     ready = Solo(0).batch(REF)
     [pre_prepare] = sent(ready, PrePrepare)
     assert (pre_prepare.sequence, pre_prepare.view, pre_prepare.refs) == (1, 0, (REF,))
@@ -30,11 +44,13 @@ def test_primary_proposes_a_ready_batch_at_once_when_nothing_is_in_flight():
 
 
 def test_primary_persists_its_pre_prepare_before_it_sends_it():
+    """OSDI 1999, 4.2: the primary appends its PRE-PREPARE to the log (ours is on disk before it leaves)."""
     ready = Solo(0).batch(REF)
     assert sent(ready, PrePrepare)[0] in ready.persist
 
 
 def test_primary_sends_no_prepare():
+    """OSDI 1999, 4.2: PREPAREs are of the backups; the primary's PRE-PREPARE stands for its own."""
     solo = Solo(0)
     ready = solo.batch(REF)
     [pre_prepare] = sent(ready, PrePrepare)
@@ -43,10 +59,12 @@ def test_primary_sends_no_prepare():
 
 
 def test_backup_proposes_nothing():
+    """OSDI 1999, 4.2: sequence numbers are given by the primary alone."""
     assert not sent(Solo(1).batch(REF))
 
 
 def test_primary_with_a_slot_in_flight_waits_until_a_block_is_full_enough():
+    """OSDI 1999, 4.2: what comes while the protocol is in progress is buffered and sent as a group."""
     solo = Solo(0, parameters=Parameters(window=4, block_bytes=1_000_000, batch_bytes=250_000))
     assert len(sent(solo.batch(batch(0, size_bytes=1_000)), PrePrepare)) == 1
     assert not sent(solo.batch(batch(1, size_bytes=200_000)), PrePrepare)
@@ -55,6 +73,7 @@ def test_primary_with_a_slot_in_flight_waits_until_a_block_is_full_enough():
 
 
 def test_primary_proposes_the_rest_when_the_slot_in_flight_is_decided():
+    """OSDI 1999, 4.2: buffered requests are multicast later as a group."""
     solo = Solo(0)
     [first] = sent(solo.batch(batch(0)), PrePrepare)
     solo.batch(batch(1))
@@ -62,16 +81,8 @@ def test_primary_proposes_the_rest_when_the_slot_in_flight_is_decided():
     assert second.sequence == 2 and second.refs == (batch(1),)
 
 
-def test_primary_proposes_no_more_than_a_block_holds():
-    solo = Solo(0, parameters=Parameters(block_bytes=262_144, window=1))
-    [first] = sent(solo.batch(batch(0)), PrePrepare)
-    solo.batch(batch(1, size_bytes=200_000), batch(2, size_bytes=100_000))
-    solo.decide(first)
-    [second] = sent(solo.certify(1), PrePrepare)
-    assert second.refs == (batch(1, size_bytes=200_000),)
-
-
 def test_primary_proposes_nothing_above_the_high_watermark():
+    """OSDI 1999, 4.2: a sequence number lies between the watermarks."""
     solo = Solo(0, parameters=Parameters(window=2))
     for number in range(5):
         ready = solo.batch(batch(number))
@@ -81,15 +92,8 @@ def test_primary_proposes_nothing_above_the_high_watermark():
     assert solo.replica.status().batches_waiting == 3
 
 
-def test_primary_does_not_propose_an_expired_batch():
-    solo = Solo(0, stable=None)
-    [first] = sent(solo.batch(batch(0, expiry_height=5)), PrePrepare)
-    solo.batch(batch(1, expiry_height=1), batch(2, expiry_height=2))
-    [second] = sent(solo.decide(first), PrePrepare)
-    assert second.refs == (batch(2, expiry_height=2),)
-
-
 def test_primary_does_not_propose_again_what_was_ordered():
+    """OSDI 1999, 4.1: exactly once."""
     solo = Solo(0)
     [first] = sent(solo.batch(REF), PrePrepare)
     solo.decide(first)
@@ -102,6 +106,7 @@ def test_primary_does_not_propose_again_what_was_ordered():
 
 
 def test_backup_prepares_a_proposal_whose_batches_are_here():
+    """OSDI 1999, 4.2: a backup that accepts a PRE-PREPARE multicasts PREPARE and logs both."""
     solo = Solo(1)
     solo.batch(REF)
     pre_prepare = proposal(1, (REF,))
@@ -111,11 +116,13 @@ def test_backup_prepares_a_proposal_whose_batches_are_here():
 
 
 def test_backup_rejects_preprepare_of_another_than_the_primary():
+    """OSDI 1999, 4.2: PRE-PREPARE is signed by the primary of its view."""
     solo = Solo(1)
     assert refused(solo, sign(PrePrepare(0, 0, 1, WALL_MS, (REF,), 2))) == "not-primary"
 
 
 def test_backup_rejects_preprepare_of_an_earlier_view():
+    """OSDI 1999, 4.2: accepted if it is in view v."""
     solo = Solo(1)
     solo.batch(REF)
     solo.enter(2)
@@ -124,6 +131,7 @@ def test_backup_rejects_preprepare_of_an_earlier_view():
 
 
 def test_backup_keeps_preprepare_of_a_later_view_without_acting_on_it():
+    """OSDI 1999, 4.2: accepted if it is in view v, not before."""
     solo = Solo(1)
     solo.batch(REF)
     later = proposal(1, (REF,), view=2)
@@ -132,6 +140,7 @@ def test_backup_keeps_preprepare_of_a_later_view_without_acting_on_it():
 
 
 def test_backup_rejects_preprepare_outside_watermarks():
+    """OSDI 1999, 4.2: n lies between the low and the high watermark."""
     solo = Solo(1, parameters=Parameters(window=4))
     solo.batch(REF)
     ready = solo.receive(proposal(9, (REF,)))
@@ -141,6 +150,7 @@ def test_backup_rejects_preprepare_outside_watermarks():
 
 
 def test_backup_holds_preprepare_above_the_high_watermark_until_the_window_moves():
+    """OSDI 1999, 4.2: n lies between the watermarks, which move (4.3)."""
     solo = Solo(1, parameters=Parameters(window=1))
     refs = [batch(0), batch(1)]
     solo.batch(*refs)
@@ -151,6 +161,7 @@ def test_backup_holds_preprepare_above_the_high_watermark_until_the_window_moves
 
 
 def test_backup_keeps_the_first_of_two_conflicting_preprepares():
+    """OSDI 1999, 4.2: no PRE-PREPARE of the same view and number with another digest was accepted."""
     solo = Solo(1)
     solo.batch(REF, batch(2))
     first, second = proposal(1, (REF,)), proposal(1, (batch(2),))
@@ -161,25 +172,9 @@ def test_backup_keeps_the_first_of_two_conflicting_preprepares():
     assert solo.replica.votes_of(0) == (first,)
 
 
-def test_one_accusation_of_each_kind_is_enough():
-    solo = Solo(1)
-    solo.batch(REF)
-    solo.receive(proposal(1, (REF,)), proposal(1, (batch(2),)))
-    assert not solo.receive(proposal(1, (batch(3),))).evidence
-
-
-def test_a_duplicate_changes_nothing():
-    solo = Solo(1)
-    solo.batch(REF)
-    pre_prepare = proposal(1, (REF,))
-    solo.receive(pre_prepare, prepare(pre_prepare, 2))
-    ready = solo.receive(pre_prepare, prepare(pre_prepare, 2))
-    assert rules(ready) == ["duplicate", "duplicate"]
-    assert not ready.persist and not ready.send and not ready.evidence
-
-
 @pytest.mark.parametrize("skew_ms", [2_001, -2_001])
 def test_backup_does_not_prepare_a_time_too_far_from_its_clock(skew_ms: int):
+    """OSDI 1999, 4.6: backups decide whether the value that the primary chose is acceptable."""
     solo = Solo(1)
     solo.batch(REF)
     ready = solo.receive(proposal(1, (REF,), time_ms=WALL_MS + solo.clock_ms + skew_ms))
@@ -187,6 +182,7 @@ def test_backup_does_not_prepare_a_time_too_far_from_its_clock(skew_ms: int):
 
 
 def test_backup_with_a_wrong_clock_goes_with_those_who_prepared():
+    """OSDI 1999, 4.6: the decision must not depend on one replica alone."""
     solo = Solo(1)
     solo.batch(REF)
     odd = proposal(1, (REF,), time_ms=WALL_MS)
@@ -195,27 +191,14 @@ def test_backup_with_a_wrong_clock_goes_with_those_who_prepared():
     assert sent(ready) == [commit(odd, 1)]
 
 
-def test_backup_rejects_an_expired_batch():
-    solo = Solo(1)
-    old = batch(1, expiry_height=1)
-    solo.batch(old)
-    ready = solo.receive(proposal(2, (old,)))
-    assert rules(ready) == ["expired-batch"] and not sent(ready)
-
-
 def test_backup_rejects_a_fresh_null_request():
+    """OSDI 1999, 4.4: the null request is the view change's alone."""
     ready = Solo(1).receive(proposal(1))
     assert rules(ready) == ["null-request"] and not sent(ready)
 
 
-def test_backup_rejects_a_proposal_larger_than_a_block():
-    solo = Solo(1, parameters=Parameters(block_bytes=262_144))
-    refs = (batch(0, size_bytes=200_000), batch(1, size_bytes=100_000))
-    solo.batch(*refs)
-    assert rules(solo.receive(proposal(1, refs))) == ["too-large"]
-
-
 def test_backup_does_not_prepare_a_batch_that_another_slot_holds():
+    """OSDI 1999, 4.1: exactly once."""
     solo = Solo(1)
     solo.batch(REF)
     solo.receive(proposal(1, (REF,)))
@@ -223,43 +206,8 @@ def test_backup_does_not_prepare_a_batch_that_another_slot_holds():
     assert rules(ready) == ["repeated-batch"] and not sent(ready)
 
 
-# --- batches ---
-
-
-def test_backup_that_lacks_batches_fetches_them_and_prepares_when_the_last_one_came():
-    solo = Solo(1)
-    refs = (batch(0, origin=3), batch(1, origin=1))
-    pre_prepare = proposal(1, refs)
-    ready = solo.receive(pre_prepare)
-    assert not sent(ready)
-    assert ready.fetch == (Fetch(refs[0], (3, 0)), Fetch(refs[1], (0,)))
-    assert not sent(solo.batch(refs[1]))
-    assert sent(solo.batch(refs[0])) == [prepare(pre_prepare, 1)]
-
-
-def test_nobody_is_asked_who_is_no_member():
-    ready = Solo(1).receive(proposal(1, (batch(0, origin=77),)))
-    assert [fetch.sources for fetch in ready.fetch] == [(0,)]
-
-
-def test_backup_asks_again_and_then_also_those_who_prepared():
-    solo = Solo(1)
-    ref = batch(0, origin=3)
-    pre_prepare = proposal(1, (ref,))
-    solo.receive(pre_prepare, prepare(pre_prepare, 2))
-    [again] = set(solo.wait(600).fetch)
-    assert again == Fetch(ref, (3, 0, 2))
-
-
-def test_a_ref_that_differs_in_one_field_is_another_batch():
-    solo = Solo(1)
-    solo.batch(REF)
-    forged = BatchRef(REF.digest, REF.origin, REF.origin_sequence, REF.size_bytes, REF.expiry_height + 1)
-    ready = solo.receive(proposal(1, (forged,)))
-    assert not sent(ready) and [fetch.ref for fetch in ready.fetch] == [forged]
-
-
 def test_a_slot_without_its_batches_gets_no_commit_and_is_not_handed_out():
+    """OSDI 1999, 4.2: prepared needs the request itself in the log."""
     solo = Solo(1)
     pre_prepare = proposal(1, (REF,))
     ready = solo.decide(pre_prepare)
@@ -273,6 +221,7 @@ def test_a_slot_without_its_batches_gets_no_commit_and_is_not_handed_out():
 
 
 def test_prepared_needs_prepares_of_a_quorum_less_one():
+    """OSDI 1999, 4.2: prepared needs 2f PREPAREs from different backups."""
     solo = Solo(1, 7)
     solo.batch(REF)
     pre_prepare = proposal(1, (REF,), n=7)
@@ -282,6 +231,7 @@ def test_prepared_needs_prepares_of_a_quorum_less_one():
 
 
 def test_prepares_for_another_digest_do_not_count():
+    """OSDI 1999, 4.2: PREPAREs match the PRE-PREPARE in view, number and digest."""
     solo = Solo(1, 7)
     solo.batch(REF)
     pre_prepare, other = proposal(1, (REF,), n=7), proposal(1, (batch(2),), n=7)
@@ -290,11 +240,13 @@ def test_prepares_for_another_digest_do_not_count():
 
 
 def test_a_prepare_of_the_primary_is_refused():
+    """OSDI 1999, 4.2: the 2f PREPAREs are of backups."""
     solo = Solo(1)
     assert refused(solo, prepare(proposal(1, (REF,)), 0)) == "primary-prepares"
 
 
 def test_the_prepared_certificate_is_persisted_before_the_commit():
+    """OSDI 1999, 4.2: COMMIT when prepared becomes true (and what proves it is on disk)."""
     solo = Solo(1)
     solo.batch(REF)
     pre_prepare = proposal(1, (REF,))
@@ -306,6 +258,7 @@ def test_the_prepared_certificate_is_persisted_before_the_commit():
 
 
 def test_committed_local_needs_a_quorum_of_commits_its_own_included():
+    """OSDI 1999, 4.2: committed-local needs 2f + 1 COMMITs, possibly including its own."""
     solo = Solo(1)
     solo.batch(REF)
     pre_prepare = proposal(1, (REF,))
@@ -315,6 +268,7 @@ def test_committed_local_needs_a_quorum_of_commits_its_own_included():
 
 
 def test_committed_local_needs_prepared():
+    """OSDI 1999, 4.2: committed-local needs prepared."""
     solo = Solo(1)
     solo.batch(REF)
     pre_prepare = proposal(1, (REF,))
@@ -324,6 +278,7 @@ def test_committed_local_needs_prepared():
 
 
 def test_votes_that_overtake_the_preprepare_count():
+    """OSDI 1999, 4.2: no ordered delivery is relied on."""
     solo = Solo(1)
     solo.batch(REF)
     pre_prepare = proposal(1, (REF,))
@@ -332,6 +287,7 @@ def test_votes_that_overtake_the_preprepare_count():
 
 
 def test_decisions_are_handed_out_in_order():
+    """OSDI 1999, 4.2: executed when all lower numbers are, though they may commit out of order."""
     solo = Solo(1)
     solo.batch(batch(0), batch(1))
     assert not solo.decide(proposal(2, (batch(1),))).decided
@@ -340,6 +296,7 @@ def test_decisions_are_handed_out_in_order():
 
 
 def test_conflicting_votes_are_evidence_and_the_first_one_stands():
+    """OSDI 1999, 4.2: one PREPARE of each replica for a view and number."""
     solo = Solo(1, 7)
     solo.batch(REF)
     pre_prepare, other = proposal(1, (REF,), n=7), proposal(1, (batch(2),), n=7)
@@ -349,10 +306,52 @@ def test_conflicting_votes_are_evidence_and_the_first_one_stands():
     assert not sent(solo.receive(prepare(pre_prepare, 3), prepare(pre_prepare, 4)), Commit)
 
 
-def test_a_single_member_needs_nobody():
-    solo = Solo(0, 1, observed=False)
-    ready = solo.batch(REF)
-    assert [type(record).__name__ for record in ready.persist] == ["PrePrepare", "PreparedRecord", "Commit"]
-    assert [slot.sequence for slot in ready.decided] == [1]
-    ready = solo.executed(1)
-    assert len(sent(ready, BlockVote)) == 1 and ready.certified[0].height == 1
+# --- what does not count ---
+
+
+def test_backup_rejects_a_preprepare_whose_signature_or_digest_is_another_s():
+    """OSDI 1999, 4.2: the signatures are correct and d is the digest of m."""
+    signed = proposal(1, (REF,))
+    assert refused(Solo(1), structs.replace(signed, signature=bytes(64))) == "signature"
+    assert refused(Solo(1), structs.replace(signed, refs=(batch(2),))) == "signature"
+
+
+@pytest.mark.parametrize("kind", [prepare, commit])
+def test_votes_of_an_earlier_view_or_outside_the_watermarks_are_not_taken(kind: Callable[..., Message]):
+    """OSDI 1999, 4.2: their view is the current one and their number lies between the watermarks."""
+    solo = Solo(1, parameters=Parameters(window=4), executed=3, stable=certificate(3))
+    low, reach = solo.replica.status().low, 3 + 2 * 4
+    assert rules(solo.receive(kind(proposal(low, (REF,)), 3))) == ["below-watermarks"]
+    assert rules(solo.receive(kind(proposal(reach + 1, (REF,)), 3))) == ["beyond-watermarks"]
+    assert not rules(solo.receive(kind(proposal(low + 1, (REF,)), 3), kind(proposal(reach, (REF,)), 3)))
+    solo.receive(new_view(2, [view_change(2, r, certificate(3)) for r in (0, 2, 3)]))
+    assert rules(solo.receive(kind(proposal(low + 2, (REF,)), 3))) == ["old-view"]
+
+
+def test_prepares_of_one_replica_count_once():
+    """OSDI 1999, 4.2: 2f PREPAREs from different backups."""
+    solo = Solo(1, 7)
+    solo.batch(REF)
+    pre_prepare = proposal(1, (REF,), n=7)
+    solo.receive(pre_prepare)
+    ready = solo.receive(*(prepare(pre_prepare, 2) for _ in range(5)))
+    assert rules(ready) == ["duplicate"] * 4 and not sent(ready, Commit)
+
+
+def test_commits_of_one_replica_count_once():
+    """OSDI 1999, 4.2: 2f + 1 COMMITs from different replicas."""
+    solo = Solo(1)
+    solo.batch(REF)
+    pre_prepare = proposal(1, (REF,))
+    solo.receive(pre_prepare, prepare(pre_prepare, 2))
+    ready = solo.receive(*(commit(pre_prepare, 2) for _ in range(3)))
+    assert rules(ready) == ["duplicate"] * 2 and not ready.decided
+
+
+def test_commits_for_another_digest_do_not_count():
+    """OSDI 1999, 4.2: COMMITs match the PRE-PREPARE in view, number and digest."""
+    solo = Solo(1)
+    solo.batch(REF)
+    pre_prepare, other = proposal(1, (REF,)), proposal(1, (batch(2),))
+    solo.receive(pre_prepare, prepare(pre_prepare, 2))
+    assert not solo.receive(commit(other, 2), commit(other, 3), commit(pre_prepare, 0)).decided

@@ -1,4 +1,4 @@
-"""OSDI 1999, section 4.4 in the signed form: one test per rule of the view change."""
+"""OSDI 1999, section 4.4 in the signed form: one test for each rule of the view change."""
 
 from consensus.forms import form_problem
 from consensus.messages import (
@@ -26,6 +26,8 @@ from tests.consensus.solo import (
 )
 
 REF = batch(1)
+
+
 EVERYBODY = members(4)
 
 
@@ -51,6 +53,7 @@ def suspecting(number: int = 1, **more: object) -> Solo:
 
 
 def test_view_change_carries_the_stable_certificate_and_what_prepared_above_it():
+    """OSDI 1999, 4.4: VIEW-CHANGE with n, C and P."""
     solo = Solo(1)
     for sequence in (1, 2, 3):
         solo.batch(batch(sequence))
@@ -65,11 +68,13 @@ def test_view_change_carries_the_stable_certificate_and_what_prepared_above_it()
 
 
 def test_view_change_is_persisted_before_it_is_sent():
+    """OSDI 1999, 4.4: the view that is asked for is in the log before VIEW-CHANGE leaves."""
     ready = waiting().wait(1_100)
     assert ready.persist == (ViewRecord(0, 1, True), view_change(1, 1))
 
 
 def test_replica_that_changes_views_accepts_nothing_of_the_old_view():
+    """OSDI 1999, 4.4: it stops accepting messages other than checkpoints and those of views."""
     solo = suspecting()
     pre_prepare = proposal(1, (REF,))
     ready = solo.receive(pre_prepare, prepare(pre_prepare, 2), commit(pre_prepare, 2))
@@ -78,6 +83,7 @@ def test_replica_that_changes_views_accepts_nothing_of_the_old_view():
 
 
 def test_replica_that_changes_views_still_takes_block_votes_and_certificates():
+    """OSDI 1999, 4.4: CHECKPOINTs are still accepted."""
     solo = Solo(1)
     solo.batch(REF, batch(2))
     solo.decide(proposal(1, (REF,)))
@@ -88,12 +94,8 @@ def test_replica_that_changes_views_still_takes_block_votes_and_certificates():
     assert solo.replica.status().low == 1
 
 
-def test_replica_that_changes_views_catches_up_at_once():
-    solo = suspecting()
-    assert solo.pass_on(2).behind is not None
-
-
 def test_only_the_newest_view_change_of_a_replica_is_kept():
+    """OSDI 1999, 4.5.2: views only grow."""
     solo = Solo(1, 7)
     solo.receive(view_change(5, 3))
     assert rules(solo.receive(view_change(4, 3))) == ["superseded"]
@@ -102,6 +104,7 @@ def test_only_the_newest_view_change_of_a_replica_is_kept():
 
 
 def test_two_view_changes_of_one_view_are_evidence():
+    """OSDI 1999, 4.4: one VIEW-CHANGE of each replica for a view."""
     solo = Solo(1, 7)
     first, second = view_change(5, 3), view_change(5, 3, certificate(1, voters=range(5)))
     solo.receive(first)
@@ -110,6 +113,7 @@ def test_two_view_changes_of_one_view_are_evidence():
 
 
 def test_a_certificate_in_a_view_change_moves_the_watermarks():
+    """OSDI 1999, 4.4: C proves the checkpoint to whoever reads it."""
     solo = Solo(1)
     solo.batch(REF)
     solo.decide(proposal(1, (REF,)))
@@ -119,6 +123,7 @@ def test_a_certificate_in_a_view_change_moves_the_watermarks():
 
 
 def test_a_view_change_with_slots_outside_its_window_is_rejected():
+    """OSDI 1999, 4.4: P lies between the watermarks above n."""
     solo = Solo(1, parameters=Parameters(window=2))
     far = view_change(1, 3, None, (prepared(proposal(3, (REF,))),))
     assert rules(solo.receive(far)) == ["window"]
@@ -128,6 +133,7 @@ def test_a_view_change_with_slots_outside_its_window_is_rejected():
 
 
 def test_new_primary_needs_view_changes_of_a_quorum():
+    """OSDI 1999, 4.4: 2f VIEW-CHANGEs of others and the one it sent itself."""
     solo = suspecting()
     assert not sent(solo.receive(view_change(1, 0)), NewView)
     [message] = sent(solo.receive(view_change(1, 3)), NewView)
@@ -136,6 +142,7 @@ def test_new_primary_needs_view_changes_of_a_quorum():
 
 
 def test_new_view_is_persisted_before_it_is_sent():
+    """OSDI 1999, 4.4: the primary appends the messages in O to its log."""
     solo = suspecting()
     ready = solo.receive(view_change(1, 0), view_change(1, 3))
     assert sent(ready, NewView)[0] in ready.persist
@@ -143,6 +150,7 @@ def test_new_view_is_persisted_before_it_is_sent():
 
 
 def test_new_primary_proposes_again_what_prepared_in_the_highest_view():
+    """OSDI 1999, 4.4: the digest in the PRE-PREPARE with the highest view number in V."""
     solo = suspecting()
     old, newer = proposal(1, (batch(7),), view=0), proposal(1, (batch(8),), view=2)
     solo.receive(view_change(5, 0, None, (prepared(old),)), view_change(5, 2, None, (prepared(newer),)))
@@ -152,6 +160,7 @@ def test_new_primary_proposes_again_what_prepared_in_the_highest_view():
 
 
 def test_new_primary_fills_gaps_with_null_requests_up_to_the_highest_prepared_slot():
+    """OSDI 1999, 4.4: d-null where no set in P has the number."""
     solo = suspecting()
     third = proposal(3, (batch(7),))
     ready = solo.receive(view_change(1, 0, None, (prepared(third),)), view_change(1, 3))
@@ -164,6 +173,7 @@ def test_new_primary_fills_gaps_with_null_requests_up_to_the_highest_prepared_sl
 
 
 def test_new_view_starts_above_the_latest_stable_certificate():
+    """OSDI 1999, 4.4: min-s is the latest stable checkpoint in V."""
     solo = suspecting()
     low, high = proposal(2, (batch(7),)), proposal(4, (batch(8),))
     ready = solo.receive(
@@ -175,6 +185,7 @@ def test_new_view_starts_above_the_latest_stable_certificate():
 
 
 def test_new_primary_goes_on_above_the_slots_it_proposed_again():
+    """OSDI 1999, 4.4: thereafter the protocol proceeds as in the normal case."""
     solo = suspecting()
     again = proposal(2, (batch(7),))
     ready = solo.receive(view_change(1, 0, None, (prepared(again),)), view_change(1, 3))
@@ -187,6 +198,7 @@ def test_new_primary_goes_on_above_the_slots_it_proposed_again():
 
 
 def test_new_primary_that_is_behind_the_view_proposes_nothing_fresh():
+    """OSDI 1999, 4.4: where min-s is beyond its own checkpoint, the primary needs that state first."""
     solo = suspecting()
     ready = solo.receive(view_change(1, 0, certificate(3)), view_change(1, 3))
     assert sent(ready, NewView) and not sent(ready, PrePrepare)
@@ -198,6 +210,7 @@ def test_new_primary_that_is_behind_the_view_proposes_nothing_fresh():
 
 
 def test_backup_enters_the_view_and_prepares_what_is_proposed_again():
+    """OSDI 1999, 4.4: it multicasts PREPARE for each message in O and enters the view."""
     solo = suspecting(3)
     old = proposal(1, (REF,))
     message = new_view(1, [view_change(1, 0), view_change(1, 1, None, (prepared(old),)), view_change(1, 2)])
@@ -208,12 +221,14 @@ def test_backup_enters_the_view_and_prepares_what_is_proposed_again():
 
 
 def test_backup_that_did_not_ask_follows_a_quorum_into_the_view():
+    """OSDI 1999, 4.4: NEW-VIEW is accepted for what it holds."""
     solo = Solo(3)
     solo.enter(2)
     assert solo.replica.status().view == 2
 
 
 def test_the_time_of_what_is_proposed_again_is_not_checked():
+    """OSDI 1999, 4.4: what prepared is proposed as it was, its time with it."""
     solo = suspecting(3)
     old = proposal(1, (REF,))
     solo.wait(60_000)
@@ -222,6 +237,7 @@ def test_the_time_of_what_is_proposed_again_is_not_checked():
 
 
 def test_the_expiry_of_what_is_proposed_again_is_not_checked():
+    """OSDI 1999, 4.4: what prepared is proposed as it was, whatever has expired."""
     solo = Solo(3)
     old = batch(5, expiry_height=1)
     solo.batch(old)
@@ -231,6 +247,7 @@ def test_the_expiry_of_what_is_proposed_again_is_not_checked():
 
 
 def test_a_null_request_is_decided_as_an_empty_slot():
+    """OSDI 1999, 4.4: the null request goes through the protocol, its execution is a no-op."""
     solo = Solo(3)
     again = prepared(proposal(2, (REF,)))
     message = new_view(1, [view_change(1, 0), view_change(1, 1, None, (again,)), view_change(1, 2)])
@@ -240,6 +257,7 @@ def test_a_null_request_is_decided_as_an_empty_slot():
 
 
 def test_backup_fetches_batches_of_what_is_proposed_again_from_those_who_prepared():
+    """OSDI 1999, 4.4: a replica may obtain a missing request from another."""
     solo = Solo(3)
     again = prepared(proposal(1, (batch(5, origin=0),)))
     message = new_view(1, [view_change(1, 0), view_change(1, 1, None, (again,)), view_change(1, 2)])
@@ -250,6 +268,7 @@ def test_backup_fetches_batches_of_what_is_proposed_again_from_those_who_prepare
 
 
 def test_a_slot_that_was_executed_takes_part_again_but_is_not_executed_again():
+    """OSDI 1999, 4.4: replicas redo the protocol and avoid re-executing."""
     solo = Solo(3)
     solo.batch(REF)
     old = proposal(1, (REF,))
@@ -263,6 +282,7 @@ def test_a_slot_that_was_executed_takes_part_again_but_is_not_executed_again():
 
 
 def test_a_slot_that_was_decided_gets_no_vote_with_other_content():
+    """OSDI 1999, 4.5.1: what committed-local is chosen in every later view."""
     solo = Solo(3)
     solo.batch(REF)
     solo.decide(proposal(1, (REF,)))
@@ -275,6 +295,7 @@ def test_a_slot_that_was_decided_gets_no_vote_with_other_content():
 
 
 def test_votes_that_overtook_the_new_view_count():
+    """OSDI 1999, 4.2: no ordered delivery is relied on."""
     solo = Solo(3)
     solo.batch(REF)
     old = proposal(1, (REF,))
@@ -285,6 +306,7 @@ def test_votes_that_overtook_the_new_view_count():
 
 
 def test_votes_that_overtook_the_new_view_count_while_views_change():
+    """OSDI 1999, 4.2: no ordered delivery is relied on."""
     solo = suspecting(3)
     old = proposal(1, (REF,))
     message = new_view(1, [view_change(1, r, None, (prepared(old),)) for r in (0, 1, 2)])
@@ -294,6 +316,7 @@ def test_votes_that_overtook_the_new_view_count_while_views_change():
 
 
 def test_two_new_views_of_one_view_are_evidence():
+    """OSDI 1999, 4.4: one NEW-VIEW for a view."""
     solo = Solo(3, 7)
     first = new_view(1, [view_change(1, r) for r in (0, 1, 2, 4, 5)], n=7)
     second = new_view(1, [view_change(1, r) for r in (0, 1, 2, 4, 6)], n=7)
@@ -303,4 +326,44 @@ def test_two_new_views_of_one_view_are_evidence():
 
 
 def test_the_slot_digest_does_not_change_with_the_view():
+    """OSDI 1999, 4.4: the digest is that of the PRE-PREPARE in V."""
     assert proposal(1, (REF,), view=0).digest(CHAIN) == proposal(1, (REF,), view=3).digest(CHAIN)
+
+
+def test_view_change_carries_of_a_slot_what_prepared_last():
+    """OSDI 1999, 4.4: P has for each number the certificate of the view in which it prepared last."""
+    solo = Solo(3)
+    solo.batch(REF)
+    old = proposal(1, (REF,))
+    solo.receive(old, prepare(old, 2))
+    message = new_view(1, [view_change(1, r, None, (prepared(old),)) for r in (0, 1, 2)])
+    solo.receive(message)
+    [again] = message.proposals
+    solo.receive(prepare(again, 0), prepare(again, 2))
+    [change] = sent(solo.wait(1_100), ViewChange)
+    assert [(p.pre_prepare, p.pre_prepare.view) for p in change.prepared] == [(again, 1)]
+
+
+def test_new_primary_counts_only_view_changes_for_its_view():
+    """OSDI 1999, 4.4: 2f valid VIEW-CHANGEs for view v + 1."""
+    solo = suspecting()
+    ready = solo.receive(view_change(1, 0), view_change(2, 3))
+    assert not sent(ready, NewView) and solo.replica.status().changing
+    assert sent(solo.receive(view_change(1, 2)), NewView)
+
+
+def test_new_primary_adopts_the_latest_stable_certificate():
+    """OSDI 1999, 4.4: if min-s is beyond its own checkpoint, the primary takes that proof over."""
+    solo = suspecting()
+    solo.decide(proposal(1, (REF,)))
+    solo.receive(view_change(1, 0, certificate(1)))
+    solo.receive(view_change(1, 3))
+    assert solo.replica.status().behind == 1
+
+
+def test_a_view_that_was_entered_takes_no_view_change_any_more():
+    """OSDI 1999, 4.4: VIEW-CHANGEs are for the views to come."""
+    solo = Solo(3)
+    solo.enter(2)
+    assert rules(solo.receive(view_change(1, 0), view_change(2, 0))) == ["old-view", "old-view"]
+    assert not rules(solo.receive(view_change(3, 0)))

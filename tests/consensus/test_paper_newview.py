@@ -1,4 +1,4 @@
-"""The forms of NEW-VIEW and of prepared certificates: every backup judges them by itself."""
+"""OSDI 1999, section 4.4: every backup judges NEW-VIEW and what it rests on by itself."""
 
 import pytest
 
@@ -8,6 +8,8 @@ from tests.consensus.fakes import batch, members
 from tests.consensus.solo import certificate, new_view, prepared, proposal, sign, view_change
 
 REF = batch(1)
+
+
 EVERYBODY = members(4)
 
 
@@ -46,15 +48,6 @@ def broken_new_views() -> list[tuple[str, NewView]]:
     ]
 
 
-@pytest.mark.parametrize(("rule", "broken"), broken_new_views())
-def test_backup_rejects_a_new_view_that_does_not_follow_from_its_view_changes(rule: str, broken: NewView):
-    assert form_problem(broken, at) == rule
-
-
-def test_a_new_view_that_follows_has_a_good_form():
-    assert form_problem(new_view(1, changes(prepared(proposal(2, (REF,))))), at) is None
-
-
 def broken_prepared() -> list[tuple[str, PreparedCertificate]]:
     good = prepared(proposal(1, (REF,)))
     first, second = good.prepares
@@ -68,18 +61,32 @@ def broken_prepared() -> list[tuple[str, PreparedCertificate]]:
     ]
 
 
+@pytest.mark.parametrize(("rule", "broken"), broken_new_views())
+def test_backup_rejects_a_new_view_that_does_not_follow_from_its_view_changes(rule: str, broken: NewView):
+    """OSDI 1999, 4.4: a backup verifies O by a computation like the primary's."""
+    assert form_problem(broken, at) == rule
+
+
+def test_a_new_view_that_follows_has_a_good_form():
+    """OSDI 1999, 4.4: V is valid and O is correct."""
+    assert form_problem(new_view(1, changes(prepared(proposal(2, (REF,))))), at) is None
+
+
 @pytest.mark.parametrize(("rule", "broken"), broken_prepared())
 def test_a_prepared_certificate_is_validated_again(rule: str, broken: PreparedCertificate):
+    """OSDI 1999, 4.4: each Pm holds a valid PRE-PREPARE and 2f matching PREPAREs of different backups."""
     assert prepared_problem(broken, at) == rule
     assert form_problem(view_change(1, 3, None, (broken,)), at) == rule
 
 
 def test_a_prepared_certificate_of_the_view_asked_for_or_later_is_refused():
+    """OSDI 1999, 4.4: P is of the views before the one that is asked for."""
     late = prepared(proposal(1, (REF,), view=1))
     assert form_problem(view_change(1, 3, None, (late,)), at) == "form"
 
 
 def test_prepared_certificates_lie_above_the_stable_one_in_ascending_order():
+    """OSDI 1999, 4.4: P is of requests with a number above n."""
     one, two = prepared(proposal(1, (REF,))), prepared(proposal(2, (batch(2),)))
     assert form_problem(view_change(1, 3, None, (one, two)), at) is None
     assert form_problem(view_change(1, 3, None, (two, one)), at) == "form"
