@@ -146,7 +146,10 @@ class Equivocator(Strategy):
     name = "equivocator"
 
     def versions(self, node: "SimNode", peer: int, message: Message) -> list[tuple[int, Message]]:
-        return [(0, self._second(node, peer, message))]
+        told = self._second(node, peer, message)
+        # Now and then both stories to one: the first has to stand.
+        both = told is not message and self.random.random() < 0.2
+        return [(0, told), (self.random.randint(0, 10), message)] if both else [(0, told)]
 
     def _second(self, node: "SimNode", peer: int, message: Message) -> Message:
         if isinstance(message, BlockVote):
