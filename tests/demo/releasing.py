@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -128,29 +129,25 @@ def _try_everything(world: World, anchored: list[Anchored]) -> tuple[int, int]:
         pool = Pool.open(world.hospitals[one.member].home / "pool")
         object_id = one.pointer.object_id
         w_h, ciphertext = pool.wraps.get(object_id), pool.objects.get(object_id)
+        nonce, segment = ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:][: SEGMENT_BYTES + TAG_BYTES]
         (recipient,) = pool.recipients_of(object_id)
         w_p = tdh2.decode_ciphertext(recipient.ciphertext)
         label = patient_wrap_label(chain_id, object_id, one.member, one.policy)
         for secret, kem, scalar in zip(secrets, kems, scalars, strict=True):
             tried += 3
             opened += _opens(
-                lambda kem=kem, w_h=w_h, one=one: open_hospital_wrap(
+                partial(
+                    open_hospital_wrap,
                     kem,
                     w_h,
                     chain_id=chain_id,
-                    object_id=one.pointer.object_id,
+                    object_id=object_id,
                     member=one.member,
                     policy_digest=one.policy,
                 )
             )
-            opened += _opens(
-                lambda scalar=scalar, w_p=w_p, label=label: tdh2.decrypt(scalar, w_p, label), one
-            )
-            opened += _opens(
-                lambda secret=secret, data=ciphertext: ChaCha20Poly1305(secret).decrypt(
-                    data[:NONCE_BYTES], data[NONCE_BYTES : NONCE_BYTES + SEGMENT_BYTES + TAG_BYTES], None
-                )
-            )
+            opened += _opens(partial(tdh2.decrypt, scalar, w_p, label), one)
+            opened += _opens(partial(ChaCha20Poly1305(secret).decrypt, nonce, segment, None))
     return tried, opened
 
 
