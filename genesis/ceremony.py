@@ -17,7 +17,7 @@ from genesis.codes import (
     GEN_EXISTS,
     GEN_INVALID,
     GEN_REQUEST_FOREIGN,
-    GEN_UNREADABLE,
+    GEN_UNWRITABLE,
     GEN_WRONG_KEY,
 )
 from genesis.document import (
@@ -150,7 +150,7 @@ def sign_file(data: bytes, member: str, sign: Callable[[bytes], bytes], source: 
 def sign(path: Path, member: str, sign: Callable[[bytes], bytes]) -> GenesisFile:
     """Add the signature of `member` to the file at `path`, atomically; the file as it then is.
 
-    Raises what `sign_file` raises, and OperatorError GEN-01 where the file cannot be read or written.
+    Raises what `sign_file` raises, and OperatorError GEN-01 (the file cannot be read), GEN-13 (not written).
     """
     data = sign_file(read_limited(path, MAX_FILE_BYTES), member, sign, str(path))
     write_file(path, data)
@@ -206,7 +206,7 @@ def _otherwise(error: OperatorError) -> str:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Replace the file at `path`, whole or not at all. Raises OperatorError GEN-01."""
+    """Replace the file at `path`, whole or not at all. Raises OperatorError GEN-13."""
     temporary = path.with_name(path.name + ".tmp")
     try:
         with temporary.open("wb") as file:
@@ -223,7 +223,7 @@ def write_file(path: Path, data: bytes) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise OperatorError(
-            GEN_UNREADABLE,
+            GEN_UNWRITABLE,
             f"{path} cannot be written: {error.strerror or error}",
             unchanged="the file is as it was",
             next_step="check the folder's owner, its mode and the space on the disk",

@@ -2,7 +2,7 @@
 
 from genesis.errors import EXIT_ENVIRONMENT, EXIT_INPUT, EXIT_KEY, define
 
-GEN_UNREADABLE = define("GEN-01", EXIT_ENVIRONMENT, "the file cannot be read or written")
+GEN_UNREADABLE = define("GEN-01", EXIT_INPUT, "the genesis file or join request cannot be read")
 GEN_MALFORMED = define("GEN-02", EXIT_INPUT, "the file is no genesis document in its one allowed encoding")
 GEN_UNSIGNED = define("GEN-03", EXIT_INPUT, "a member's signature is missing from the genesis document")
 GEN_BAD_SIGNATURE = define("GEN-04", EXIT_INPUT, "a signature in the genesis document does not verify")
@@ -14,3 +14,4 @@ GEN_WRONG_KEY = define("GEN-09", EXIT_KEY, "the key is not the one that the gene
 GEN_DIFFERENT = define("GEN-10", EXIT_INPUT, "two copies of the genesis document are not the same document")
 GEN_EXISTS = define("GEN-11", EXIT_INPUT, "a genesis file is never overwritten by another document")
 GEN_REQUEST_EXISTS = define("GEN-12", EXIT_INPUT, "a join request is never overwritten by another")
+GEN_UNWRITABLE = define("GEN-13", EXIT_ENVIRONMENT, "the genesis file cannot be written")

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from chainnode.cli.next_steps import FOREIGN_CLASS_KEY, PATIENT_NOT_ENROLLED, next_step
 from chainnode.gateway.errors import GATEWAY_RULES
 from chainnode.ledger.rules import RULES
-from chainnode.node.api import NotFound, Outcome, ReadTimeout, Refused, SubmitResult
+from chainnode.node.api import Outcome, ReadTimeout, Refused, SubmitResult
+from chainnode.node.errors import NODE_RULES
 from genesis.errors import (
     EXIT_BUG,
     EXIT_ENVIRONMENT,
@@ -33,32 +35,13 @@ CLI_VERIFY = define("CLI-09", EXIT_VERIFY, "the file does not prove what it says
 CLI_REFUSED = define("CLI-10", EXIT_REFUSED, "the chain decided: REFUSED")
 CLI_FETCH = define("CLI-11", EXIT_VERIFY, "some objects of the release could not be opened")
 CLI_UNDELIVERED = define("CLI-12", EXIT_TIMEOUT, "parts of the release have not arrived yet")
+CLI_NOT_TAKEN = define("CLI-13", EXIT_INPUT, "the data of some patients was not taken in")
 
-FOREIGN_CLASS_KEY = "foreign-class-key"
 CLI_RULES = {
-    FOREIGN_CLASS_KEY: "a class key enrolled for the patient is not the wallet's own, so it is not proven",
+    FOREIGN_CLASS_KEY: "A class key enrolled for the patient is not the wallet's own, so it is not proven.",
+    PATIENT_NOT_ENROLLED: "The wallet is not enrolled at this hospital.",
 }
 """Rules by which a command itself refuses to sign."""
-
-_NEXT_STEPS = {
-    FOREIGN_CLASS_KEY: "do not prove it; have the wallet's own card enrolled: chainnode wallet card",
-    "subject-linked": "enrol this very patient: --bundle or --identifier names another one's records",
-    "min-height": "chainnode status, then run the command again",
-    "unknown-department": "chainnode department add",
-    "unknown-study": "chainnode study add",
-    "unknown-patient": "chainnode patient enrol",
-    "enrolment-not-active": "chainnode patient attest, then chainnode patient prove",
-    "unknown-request": "chainnode request list",
-    "unknown-object": "chainnode record list",
-    "patient-not-signed": "chainnode consent sign, by the patient's wallet",
-    "steward-not-signed": "chainnode request approve --role steward",
-    "head-not-signed": "chainnode request approve --role head",
-    "application-expired": "chainnode request new, with a later --expires",
-    "role-not-allowed": "use the socket of the role that may: --socket RUN/steward.sock or the like",
-    "reader-too-slow": "run the command again and keep reading its output",
-    "expired-transaction": "run the command again",
-    "block-budget": "run the command again",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +72,21 @@ def describe(error: OperatorError | Refused) -> Report:
     """The three parts of any error that is not a fault of ours."""
     if isinstance(error, OperatorError):
         return Report(error.code.code, error.what, error.unchanged, error.next_step, error.code.exit_code)
-    sentence = error.detail or RULES.get(error.rule) or GATEWAY_RULES.get(error.rule, "")
-    next_step = _NEXT_STEPS.get(error.rule, "chainnode status")
-    if isinstance(error, NotFound):
-        return Report(error.rule, sentence, "nothing was changed", next_step, EXIT_USAGE)
+    sentence = error.detail or (RULES | GATEWAY_RULES | NODE_RULES | CLI_RULES).get(error.rule, "")
+    following = next_step(error.rule)
     if isinstance(error, ReadTimeout):
-        return Report(error.rule, sentence, "nothing was changed", next_step, EXIT_TIMEOUT)
+        return Report(error.rule, sentence, "nothing was changed", following, EXIT_TIMEOUT)
     if isinstance(error, TransactionRefused):
         result = error.result
-        return Report(error.rule, sentence, error.unchanged, next_step, EXIT_REFUSED, result.statement)
-    return Report(error.rule, sentence, "nothing was changed", next_step, EXIT_REFUSED)
+        return Report(error.rule, sentence, error.unchanged, following, EXIT_REFUSED, result.statement)
+    return Report(error.rule, sentence, "nothing was changed", following, EXIT_REFUSED)
 
 
-def usage(what: str, next_step: str) -> OperatorError:
-    """CLI-01 before anything was done."""
-    return OperatorError(CLI_USAGE, what, unchanged="nothing was done", next_step=next_step)
+def usage(what: str, following: str) -> OperatorError:
+    """CLI-01 before anything was done; `following`: the next step."""
+    return OperatorError(CLI_USAGE, what, unchanged="nothing was done", next_step=following)
 
 
-def bad_input(what: str, next_step: str) -> OperatorError:
-    """CLI-02 before anything was done."""
-    return OperatorError(CLI_INPUT, what, unchanged="nothing was done", next_step=next_step)
+def bad_input(what: str, following: str) -> OperatorError:
+    """CLI-02 before anything was done; `following`: the next step."""
+    return OperatorError(CLI_INPUT, what, unchanged="nothing was done", next_step=following)

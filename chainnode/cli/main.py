@@ -9,13 +9,16 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from typer.main import get_command
 
 from chainnode.cli.errors import BUG, Report, describe
 from chainnode.cli.lazy import Entry, LazyGroup
-from chainnode.cli.output import show_error
+from chainnode.cli.next_steps import command, forget_node, shell
+from chainnode.cli.output import hold_warnings, show_error, show_warnings
 from chainnode.node.api import Refused
 from genesis.errors import EXIT_MEANINGS, EXIT_USAGE, OperatorError
 
@@ -33,10 +36,10 @@ ENTRIES = {
     "status": Entry("status", "The node, its height and its links."),
     "show": Entry("show", "A block, transaction, object or application."),
     "verify": Entry("verify", "Check a genesis file, receipt or statement, with no node and no network."),
-    "department": Entry("department", "Departments of this hospital: add, list."),
+    "department": Entry("department", "Departments: add one of this hospital, list all."),
     "study": Entry("study", "Studies under which data is taken in: add, list."),
     "wallet": Entry("wallet", "A patient's wallet: new, card."),
-    "patient": Entry("patient", "Enrolment: enrol, link, attest, prove, show."),
+    "patient": Entry("patient", "Enrolment: enrol, link, attest, prove, show, list."),
     "record": Entry("record", "Clinical records: add, list."),
     "request": Entry("request", "Applications for data: new, list, approve, deny, withdraw, release, fetch."),
     "consent": Entry("consent", "A patient's consent: sign, deny, standing, revoke, list."),
@@ -47,8 +50,8 @@ hospital and the patient both sign. Not audited: use it with synthetic data only
 
 
 def _epilog() -> str:
-    codes = [f"{code}  {meaning}" for code, meaning in (EXIT_MEANINGS | MORE_EXITS).items()]
-    return "\n\n".join(["Exit codes:", *codes])
+    codes = [f"{code:>4}  {meaning}" for code, meaning in (EXIT_MEANINGS | MORE_EXITS).items()]
+    return "\n".join(["Exit codes:", *codes])
 
 
 class Commands(LazyGroup):
@@ -65,14 +68,26 @@ app = typer.Typer(
 )
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"chainnode {version('chainnode')}\n")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
-    """Has no options of its own; its presence makes the app a group."""
+def _root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the release.")
+    ] = False,
+) -> None:
+    """Its presence makes the app a group."""
 
 
 def run(args: Sequence[str]) -> int:
     """Run one command line; the exit code. Prints errors itself."""
     json = "--json" in args
+    forget_node()
+    hold_warnings(json)
     try:
         code = get_command(app).main(args=list(args), prog_name="chainnode", standalone_mode=False)
     except (OperatorError, Refused) as error:
@@ -92,6 +107,7 @@ def run(args: Sequence[str]) -> int:
         report = _bug(file)
     else:
         code = code if isinstance(code, int) else 0
+        show_warnings()
         return _interrupted() if code == EXIT_INTERRUPTED else code
     show_error(report, json=json)
     return report.exit_code
@@ -105,7 +121,8 @@ def _interrupted() -> int:
 def _usage(error: typer.TyperException) -> Report:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "chainnode"
-    return Report("CLI-01", error.format_message(), "nothing was done", f"{path} --help", EXIT_USAGE)
+    following = command(*path.split()[1:], "--help")
+    return Report("CLI-01", error.format_message(), "nothing was done", following, EXIT_USAGE)
 
 
 def _bug_log() -> tuple[logging.Logger, str]:
@@ -123,7 +140,7 @@ def _bug(file: str) -> Report:
         BUG.code,
         f"this is a fault of chainnode itself; the traceback is in {file}",
         "what was submitted before may have taken effect",
-        f"report it with {file}; it holds no data, but read it before you send it",
+        shell("less", file, remark="read it, it holds no data, and report it with the fault"),
         BUG.exit_code,
     )
 

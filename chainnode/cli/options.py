@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -13,16 +13,16 @@ import typer
 
 from chainnode.cli.actions.base import barrier
 from chainnode.cli.errors import usage
+from chainnode.cli.next_steps import HOME_VARIABLE, command, remember_node
 from chainnode.cli.output import warn
 from chainnode.gateway.client import GatewayClient
+from chainnode.ledger.payloads import DATA_CLASSES, MODIFIERS, PERMISSIONS, UsePolicy
 from chainnode.node.api import Role
 from chainnode.node.config import load_config
 from chainnode.vault.files import read_passphrase_file
 
 T = TypeVar("T")
 K = TypeVar("K", covariant=True)
-
-HOME_VARIABLE = "CHAINNODE_HOME"
 
 
 class Kdf(StrEnum):
@@ -63,16 +63,23 @@ DepartmentOption = Annotated[str, typer.Option("--department", help="The departm
 
 
 class Target:
-    """Which node a command talks to, over which role's socket."""
+    """Which node a command talks to, over which role's socket. `genesis_file`: that of the home, if any."""
 
     def __init__(self, home: Path | None, socket: Path | None, role: Role, min_height: int = 0) -> None:
         """Raises OperatorError CLI-01 where neither is given, CFG-xx where the home's file is wrong."""
         if socket is None and home is None:
             raise usage(
                 "neither --home nor --socket says which node is meant",
-                f"give one of them, or set {HOME_VARIABLE}",
+                f"give one of them, or name the home in the environment: export {HOME_VARIABLE}=FOLDER",
             )
-        self.socket = socket or load_config(_home(home)).socket(role).path
+        remember_node(home, socket)
+        self.genesis_file: Path | None = None
+        if home is not None:
+            config = load_config(home)
+            self.genesis_file = config.genesis_file
+            socket = socket or config.socket(role).path
+        assert socket is not None
+        self.socket = socket
         self._min_height = min_height
 
     def call(self, action: Callable[[GatewayClient], Awaitable[T]]) -> T:
@@ -84,11 +91,6 @@ class Target:
             if self._min_height:
                 await barrier(client, self._min_height)
             return await action(client)
-
-
-def _home(home: Path | None) -> Path:
-    assert home is not None
-    return home
 
 
 class _Openable(Protocol[K]):
@@ -110,11 +112,48 @@ def optional_passphrase(file: Path | None) -> bytes | None:
     return None if file is None else passphrase(file)
 
 
+_SHOWN_BY = {
+    "handle": ("patient", "list"),
+    "object": ("record", "list", "--objects"),
+    "consent": ("consent", "list", "--help"),
+}
+
+
 def hex_id(text: str, length: int, what: str) -> bytes:
-    """An id of `length` bytes from its hex digits. Raises OperatorError CLI-01."""
+    """An id of `length` bytes from its hex digits; `what`: "handle", "object" or "consent".
+
+    Raises OperatorError CLI-01.
+    """
     if len(text) != 2 * length or not re.fullmatch(r"[0-9a-fA-F]+", text):
-        raise usage(f"{text!r} is no {what}: {2 * length} hex digits are needed", "look it up with --json")
+        raise usage(
+            f"{text!r} is no {what}: {2 * length} hex digits are needed",
+            command(*_SHOWN_BY[what], remark="shows them"),
+        )
     return bytes.fromhex(text)
+
+
+def known_terms(given: Iterable[str], known: Sequence[str], what: str) -> tuple[str, ...]:
+    """Each term as it stands in `known`, whatever its case. Raises OperatorError CLI-01, listing `known`."""
+    spelled = {term.casefold(): term for term in known}
+    found = {term: spelled.get(term.casefold()) for term in given}
+    for term, spelling in found.items():
+        if spelling is None:
+            raise usage(f"{term!r} is no {what} that is known here", f"name one of: {', '.join(known)}")
+    return tuple(dict.fromkeys(spelling for spelling in found.values() if spelling is not None))
+
+
+def data_classes(values: list[str] | None) -> tuple[str, ...]:
+    """`--class a,b --class c`. Raises OperatorError CLI-01."""
+    return known_terms(split_list(values), DATA_CLASSES, "data class")
+
+
+def use_policy(permission: str, modifiers: list[str] | None, disease: str) -> UsePolicy:
+    """A use policy in the terms of GA4GH's Data Use Ontology. Raises OperatorError CLI-01."""
+    (chosen,) = known_terms([permission], PERMISSIONS, "permission of the Data Use Ontology")
+    conditions = known_terms(split_list(modifiers), MODIFIERS, "modifier of the Data Use Ontology")
+    if bool(disease) != (chosen == "DS"):
+        raise usage("a disease stands with DS and only there", "add or leave out --disease MONDO:0005148")
+    return UsePolicy(chosen, tuple(sorted(conditions)), disease)
 
 
 def moment_ms(text: str, *, end: bool = False) -> int:

@@ -1,10 +1,13 @@
 """What a command prints: a table for people, or with --json one JSON document for programs.
 
-Results go to stdout, errors and warnings to stderr. Bytes are shown in hex.
+Results go to stdout, errors and warnings to stderr. Bytes are shown in hex, ids whole: what is printed can be
+given to the next command. With --json an error holds the warnings that came before it, so that stderr is one
+document too; without an error they are lines for people, as ever.
 """
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +20,14 @@ from chainnode.cli.errors import Report
 
 WORD = 12
 """Characters of a word that is never broken."""
+
+_held: ContextVar[list[str] | None] = ContextVar("held", default=None)
+"""With --json: the warnings so far. Without, they are printed at once."""
+
+
+def hold_warnings(json: bool) -> None:
+    """At the beginning of a command line: whether its warnings wait for how it ends."""
+    _held.set([] if json else None)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -43,10 +54,14 @@ def _json(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(plain(value)), indent=2).decode()
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """Columns that hold numbers are named with their unit by the caller and aligned to the right."""
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> Table:
+    """Columns that hold numbers are named with their unit by the caller and aligned to the right.
+
+    `caption` stands below and explains what a cell may show.
+    """
     cells = [[_cell(value) for value in row] for row in rows]
     built = Table(title=escape(title), title_justify="left", title_style="bold")
+    built.caption, built.caption_justify = escape(caption) or None, "left"
     for index, column in enumerate(columns):
         numeric = bool(cells) and all(_numeric(row[index]) for row in cells)
         # Where the terminal is narrow, texts and headers wrap; numbers and short words do not.
@@ -104,6 +119,8 @@ def show_error(report: Report, *, json: bool) -> None:
         }
         if report.statement:
             error["statement"] = report.statement
+        if _held.get():
+            error["warnings"] = _held.get()
         sys.stderr.write(_json({"error": error}) + "\n")
         return
     out = console(stderr=True)
@@ -113,8 +130,19 @@ def show_error(report: Report, *, json: bool) -> None:
 
 
 def warn(text: str) -> None:
-    """A line for people on stderr."""
+    """A line for people on stderr; with --json it waits for `show_warnings` or an error."""
+    held = _held.get()
+    if held is not None:
+        held.append(text)
+        return
     console(stderr=True).print(f"[yellow]warning[/]: {escape(text)}", soft_wrap=True)
+
+
+def show_warnings() -> None:
+    """What was held back, where the command line ended without an error."""
+    held, _ = _held.get() or [], _held.set(None)
+    for text in held:
+        warn(text)
 
 
 def when(time_ms: int) -> str:
@@ -127,8 +155,3 @@ def when(time_ms: int) -> str:
 def size(bytes_: int) -> str:
     """A size in MB of 10^6 bytes."""
     return f"{bytes_ / 1_000_000:.1f}"
-
-
-def short(id_: bytes) -> str:
-    """The first digits of an id, enough to name it on the command line."""
-    return id_.hex()[:8]

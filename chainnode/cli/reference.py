@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from chainnode.cli.errors import CLI_RULES
 from chainnode.cli.main import ENTRIES, MORE_EXITS, app
+from chainnode.cli.next_steps import HOME_VARIABLE
 from chainnode.gateway.errors import GATEWAY_RULES
 from chainnode.gateway.roles import CALLS, SUBMITS
 from chainnode.ledger.rules import FORM_RULES, STATE_RULES, VERDICT_RULES, VERIFICATION_RULES
@@ -25,6 +26,43 @@ from genesis.errors import ERROR_CODES, EXIT_MEANINGS
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference.md"
 PACKAGES = ("genesis", "chainnode")
+
+
+EXIT_RULES = (
+    "The same kind of failure has the same exit code in every command:",
+    "",
+    "- 2: an option or argument has a value that it cannot have (a policy, a class, a profile, a time, an id",
+    "  of the wrong length), one is missing, or the home holds no configuration or a wrong one.",
+    "- 3: a file that is named as input (a bundle, card, receipt, genesis file, key file, passphrase file)",
+    "  is missing, cannot be read, or is not such a file; or a part of the input was left out.",
+    "- 4: a key file is there, but the passphrase does not open it, or it holds keys of another kind.",
+    "- 5: a rule refuses; also where something that is named (a member, department, study, patient,",
+    "  application, object, block) is not there. The rule's name is shown in the place of a code.",
+    "- 7: a file or folder that is to be made cannot be written.",
+)
+ENVIRONMENT = (
+    (f"`{HOME_VARIABLE}`", "the node's home folder, wherever a command has `--home`; the option goes before"),
+)
+ABOUT_ERRORS = (
+    "An error has three parts: what failed, what stayed unchanged, what to do next. With `--json` they",
+    'stand in `{"error": {"code", "what", "unchanged", "next", "exit_code"}}` on stderr; a signed',
+    "statement of the node stands there as `statement`, warnings that came before as `warnings`. Where there",
+    "is no error, warnings are lines on stderr; stdout holds the one JSON document alone.",
+    "",
+    "What to do next is a command that works when it is pasted: quoted, with the `--home` or `--socket`",
+    f"that was given, unless `{HOME_VARIABLE}` names it. `--help` stands where only you know what else",
+    "the command takes.",
+)
+ABOUT_RULES = (
+    "Where a rule refuses, its name stands in the place of the code. The exit code is 5, whether the chain,",
+    "this node or the command noticed it; it is 9 where a height was waited for in vain.",
+)
+IDS = (
+    "Ids are printed whole, and commands take them whole: 64 hex digits for a transaction, 32 for a",
+    "patient's handle, an object, a consent or an application. `request list` and `consent list` print the",
+    "first 8 digits of an application's id, and every command takes 8 or more of them where no other begins",
+    "so.",
+)
 
 
 def load_codes() -> None:
@@ -57,7 +95,8 @@ def _option(parameter: Any, context: Any) -> tuple[str, str, str]:
         shown = ""
     else:
         shown = f"`{getattr(default, 'value', default)}`"
-    return names, parameter.help or "", shown
+    variable = f" Or by the environment: `{parameter.envvar}`." if parameter.envvar else ""
+    return names, (parameter.help or "") + variable, shown
 
 
 def _command(command: Any, parent: Any, level: str) -> Iterator[str]:
@@ -122,16 +161,25 @@ def reference() -> str:
         "",
         *_table(("code", "meaning"), exits),
         "",
+        *EXIT_RULES,
+        "",
+        "## Environment",
+        "",
+        *_table(("variable", "meaning"), iter(ENVIRONMENT)),
+        "",
+        "## Ids",
+        "",
+        *IDS,
+        "",
         "## Errors",
         "",
-        "An error has three parts: what failed, what stayed unchanged, what to do next. With `--json` they",
-        'stand in `{"error": {"code", "what", "unchanged", "next", "exit_code"}}` on stderr.',
+        *ABOUT_ERRORS,
         "",
         *_table(("code", "meaning", "exit code"), codes),
         "",
         "## Rules",
         "",
-        "Where a rule refuses, its name stands in the place of the code; the exit code is 5.",
+        *ABOUT_RULES,
         "",
         *_rules("Form, looked at by everybody", FORM_RULES),
         *_rules("State, looked at when a block is executed", STATE_RULES),

@@ -4,8 +4,9 @@ from collections import Counter
 from typing import Any
 
 from chainnode.cli.actions.lookups import Found, FoundBlock, FoundObject, FoundTransaction
-from chainnode.cli.actions.requests import RequestView
-from chainnode.cli.output import pairs, short, table, when
+from chainnode.cli.actions.requests import ID_DIGITS, RequestView
+from chainnode.cli.output import pairs, table, when
+from chainnode.intake.table import CohortTable
 from chainnode.ledger.payloads import Purpose, UsePolicy
 from chainnode.ledger.records import ReleaseRecord
 from chainnode.ledger.rules import RULES
@@ -21,7 +22,7 @@ def submitted(result: SubmitResult, **more: Any) -> dict[str, Any]:
 
 def done(what: str, result: SubmitResult) -> str:
     """The same in a line."""
-    return f"{what}: certified at height {result.height}, transaction {short(result.transaction_id)}"
+    return f"{what}: certified at height {result.height}, transaction {result.transaction_id.hex()}"
 
 
 def use(policy: UsePolicy | Purpose) -> str:
@@ -35,6 +36,9 @@ def request_data(view: RequestView) -> dict[str, Any]:
     return {
         "request": view.request_id,
         "state": view.state,
+        "revoked_since": view.since.objects,
+        "denied_since": view.since.hospital,
+        "member": view.member,
         "title": view.title,
         "plan": view.plan,
         "record": view.record,
@@ -44,28 +48,32 @@ def request_data(view: RequestView) -> dict[str, Any]:
     }
 
 
+def short(request_id: bytes) -> str:
+    """The first digits of an application's id, enough to name it on the command line."""
+    return request_id.hex()[:ID_DIGITS]
+
+
 def requests_table(views: list[RequestView]) -> Any:
+    """One row for each application, so narrow that it stands in 80 columns."""
     rows = [
         (
             short(view.request_id),
-            view.title,
-            view.record.member,
-            use(view.record.purpose),
-            len(view.record.objects),
-            when(view.record.expires_ms),
+            f"{view.title}\n{view.member}: {use(view.record.purpose)}, {len(view.record.objects)} objects\n"
+            f"until {when(view.record.expires_ms)}",
             _signed(view),
-            view.state,
+            view.story,
         )
         for view in views
     ]
-    columns = ("request", "title", "member", "purpose", "objects", "expires (UTC)", "signed", "state")
-    return table("Applications", columns, rows)
+    columns = ("request", "application (times in UTC)", "signed", "state")
+    caption = f"An application is named by the first {ID_DIGITS} digits of its id or more."
+    return table("Applications", columns, rows, caption=caption if rows else "")
 
 
 def _signed(view: RequestView) -> str | None:
-    """`head permit, patient permit (5)`."""
+    """`head permit` and `patient permit (5)`, a line each."""
     counts = Counter(f"{one.role} {one.record.decision}" for one in view.grants)
-    return ", ".join(what if count == 1 else f"{what} ({count})" for what, count in counts.items()) or None
+    return "\n".join(what if count == 1 else f"{what} ({count})" for what, count in counts.items()) or None
 
 
 def request_tables(view: RequestView) -> list[Any]:
@@ -76,13 +84,13 @@ def request_tables(view: RequestView) -> list[Any]:
         {
             "title": view.title,
             "plan": view.plan or None,
-            "member/department": f"{record.member}/{record.department}",
+            "member/department": f"{view.member}/{record.department}",
             "project": record.project,
             "purpose": use(record.purpose),
             "objects": len(record.objects),
             "expires (UTC)": when(record.expires_ms),
             "applied at height": record.applied.height,
-            "state": view.state,
+            "state": view.story,
         },
     )
     grants = [
@@ -107,6 +115,21 @@ def verdicts_table(release: ReleaseRecord) -> Any:
     rows = [(rule, count, sentence) for (rule, sentence), count in sorted(counts.items())]
     title = f"Decision at height {release.height}: {release.outcome} {release.rule}".strip()
     return table(title, ("verdict", "objects", "meaning"), rows)
+
+
+def cohort_counts(cohort: CohortTable) -> Any:
+    """Patients by condition and age band; a caption says how small counts are hidden."""
+    few = cohort.smallest_cell
+    caption = (
+        f"<{few}: 1 to {few - 1} patients, hidden (--smallest-cell). "
+        "N+: N in the cells that are shown, and those that are hidden."
+    )
+    return table(
+        f"Patients by condition and age at its onset (years): {cohort.patients}, not de-duplicated",
+        ("condition", *cohort.bands, "patients"),
+        [(row.name, *row.cells, row.total) for row in cohort.rows],
+        caption=caption if cohort.hidden_cells or cohort.patients.startswith("<") else "",
+    )
 
 
 def found_data(found: Found) -> dict[str, Any]:
@@ -152,7 +175,9 @@ def found_tables(found: Found) -> list[Any]:
                 "certificate (bytes)": len(found.view.certificate),
             },
         )
-        return [head, table("Transactions", ("id", "kind", "result"), found.view.transactions)]
+        # As lines, since a terminal lets a line that it wraps be copied whole, and a table does not.
+        listed = [f"{id_.hex()}  {kind}  {code}" for id_, kind, code in found.view.transactions]
+        return [head, "Transactions (id, kind, result)", *listed]
     if isinstance(found, FoundTransaction):
         fields = {
             "kind": found.kind,
@@ -187,7 +212,7 @@ def _object(found: FoundObject) -> Any:
             "data class, level": f"{pointer.data_class}, {pointer.level}",
             "length (bytes)": pointer.length_bytes,
             "root": pointer.root,
-            "member/department/study": f"{batch.member}/{batch.department}/{batch.study}",
+            "member/department/study": f"{found.member}/{batch.department}/{batch.study}",
             "use policy": use(batch.policy),
             "anchored at height": batch.anchored.height,
             "ciphertext on this node": "yes" if found.held else "no",

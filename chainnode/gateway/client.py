@@ -10,6 +10,7 @@ wrong on the way is an OperatorError GTW-xx.
 import asyncio
 import getpass
 import os
+import shlex
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,14 +88,16 @@ class GatewayClient:
             _, writer = await asyncio.open_unix_connection(str(self.path))
         except PermissionError:
             raise self._failed(
-                GTW_PERMISSION, f"this user may not use the socket {self.path}", "id; ls -l " + str(self.path)
+                GTW_PERMISSION,
+                f"this user may not use the socket {self.path}",
+                f"id; ls -l {shlex.quote(str(self.path))}",
             ) from None
         except OSError as error:
             home = self.path.parent.parent
             raise self._failed(
                 GTW_UNREACHABLE,
                 f"no node listens on {self.path}: {error.strerror or error}",
-                f"chainnode run --home {home}",
+                f"chainnode run --home {shlex.quote(str(home))}",
             ) from None
         writer.close()
 
@@ -276,5 +279,5 @@ class GatewayClient:
             GTW_BROKEN,
             f"the node at {self.path} sent {what}",
             unchanged="nothing of it was used",
-            next_step="chainnode status",
+            next_step=f"chainnode status --socket {shlex.quote(str(self.path))}",
         )

@@ -1,5 +1,8 @@
 """Errors over the wire: a status and an ErrorDetail in the trailing metadata, rebuilt by the client."""
 
+import shlex
+from pathlib import Path
+
 import grpc
 
 from chainnode.gateway import gateway_pb2 as pb
@@ -95,9 +98,12 @@ def from_rpc(error: grpc.aio.AioRpcError, target: str) -> Refused | OperatorErro
             "try again in a moment",
         )
     elif status == grpc.StatusCode.DEADLINE_EXCEEDED:
-        code, what, step = GTW_TIMEOUT, f"the node at {target} did not answer in time", "chainnode status"
+        code, what = GTW_TIMEOUT, f"the node at {target} did not answer in time"
+        step = f"chainnode status --socket {shlex.quote(target)}"
     elif status == grpc.StatusCode.UNAVAILABLE:
-        code, what, step = GTW_UNREACHABLE, f"no node answers at {target}", "chainnode run --home HOME"
+        # The socket lies in the home's folder of sockets, unless the configuration says otherwise.
+        code, what = GTW_UNREACHABLE, f"no node answers at {target}"
+        step = f"chainnode run --home {shlex.quote(str(Path(target).parent.parent))}"
     else:
         what = f"the call to {target} failed: {status.name}: {(error.details() or '')[:300]}"
         code, step = GTW_BROKEN, "look into the node's log, then try again"

@@ -2,7 +2,7 @@
 
 from genesis.errors import EXIT_ENVIRONMENT, EXIT_INPUT, EXIT_KEY, define
 
-FILE_MISSING = define("KEY-01", EXIT_KEY, "the secret file does not exist or cannot be read")
+FILE_MISSING = define("KEY-01", EXIT_INPUT, "the secret file does not exist or cannot be read")
 WRONG_PASSPHRASE = define("KEY-02", EXIT_KEY, "the passphrase opens no slot of the secret file")
 FILE_DAMAGED = define("KEY-03", EXIT_KEY, "the file is not an intact secret file")
 WRONG_KIND = define("KEY-04", EXIT_KEY, "the secret file holds keys of another kind")
@@ -10,7 +10,7 @@ COST_TOO_HIGH = define(
     "KEY-05", EXIT_KEY, "the file demands more work or memory than argon2id's sensitive level"
 )
 FILE_EXISTS = define("KEY-06", EXIT_KEY, "a secret file is never overwritten by a new one")
-PASSPHRASE_FILE = define("KEY-07", EXIT_KEY, "the passphrase file is missing, empty or too long")
+PASSPHRASE_FILE = define("KEY-07", EXIT_INPUT, "the passphrase file is missing, empty or too long")
 CHANGED_MEANWHILE = define("KEY-08", EXIT_KEY, "somebody else changed the secret file while it was open")
 CANNOT_WRITE = define("KEY-09", EXIT_ENVIRONMENT, "the secret file cannot be written")
 STUDY_NAME = define("KEY-10", EXIT_INPUT, "the head's file holds no such study, or already does")

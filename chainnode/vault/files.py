@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shlex
 import stat
 from collections.abc import Callable
 from logging import getLogger
@@ -32,7 +33,7 @@ def read_file(path: Path) -> bytes:
             FILE_MISSING,
             f"{path} cannot be read: {error.strerror}",
             unchanged="Nothing was tried and nothing changed.",
-            next_step=f"Check the path, and that you may read it: ls -l {path}",
+            next_step=f"ls -l {shlex.quote(str(path))}  # check the path, and that you may read it",
         ) from None
 
 
@@ -51,7 +52,7 @@ def read_passphrase_file(path: Path, warn: Callable[[str], None] = _log.warning)
     if not passphrase:
         raise _passphrase_error(f"{path} is empty")
     if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
-        warn(f"the passphrase file {path} can be read by others: chmod 600 {path}")
+        warn(f"the passphrase file {path} can be read by others: chmod 600 {shlex.quote(str(path))}")
     return passphrase
 
 
@@ -65,11 +66,12 @@ def _passphrase_error(what: str) -> OperatorError:
 
 
 def _cannot_write(path: Path, error: OSError) -> OperatorError:
+    folder = shlex.quote(str(path.parent))
     return OperatorError(
         CANNOT_WRITE,
         f"{path} cannot be written: {error.strerror}",
         unchanged="What stood there before is as it was; nothing half-written is left.",
-        next_step=f"Check free space and permissions: df {path.parent}; ls -ld {path.parent}",
+        next_step=f"df {folder}; ls -ld {folder}  # check free space and permissions",
     )
 
 

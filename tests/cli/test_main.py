@@ -145,7 +145,7 @@ def test_a_reader_that_goes_away_is_no_fault_of_ours():
     ("error", "exit_code"),
     [
         (Refused("head-not-signed", ""), EXIT_REFUSED),
-        (NotFound("unknown-block", "no block"), EXIT_USAGE),
+        (NotFound("unknown-block", "no block"), EXIT_REFUSED),
         (ReadTimeout("min-height", "not reached"), EXIT_TIMEOUT),
         (OperatorError(ErrorCode("X-1", 7, "x"), "what", unchanged="same", next_step="do"), 7),
     ],

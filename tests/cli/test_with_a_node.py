@@ -97,7 +97,7 @@ def test_status_and_blocks(hospital, department, ok, cli):
 
 def test_what_is_not_there_is_not_found(hospital, cli):
     for id_ in ("99999", "ab" * 32, "ab" * 16):
-        assert cli("show", id_, *hospital.node).code == EXIT_USAGE
+        assert cli("show", id_, *hospital.node).code == EXIT_REFUSED
     assert cli("show", "not-hex", *hospital.node, "--json").error["code"] == "CLI-01"
     assert cli("patient", "show", "ab" * 16, *hospital.node, "--json").error["code"] == "unknown-patient"
 
@@ -258,13 +258,18 @@ def test_bad_bundles_do_not_stop_the_good_ones(hospital, enrol, cli, tmp_path):
     assert "2-truncated" not in ran.out + ran.err
 
 
-def test_patients_that_are_not_active_are_skipped(hospital, enrol, ok):
+def test_patients_that_are_not_active_are_skipped_and_the_exit_code_says_so(hospital, enrol, cli):
     patient = enrol(5, active=False)
     stranger = hospital.bundle(6)
-    added = ok("record", "add", patient.bundle, stranger, *WHERE, *hospital.node)
-    reasons = {one["bundle"]: one["reason"] for one in added["skipped"]}
+    ran = cli("record", "add", patient.bundle, stranger, *WHERE, *hospital.node, "--json")
+    reasons = {one["bundle"]: one["reason"] for one in ran.json["skipped"]}
     assert reasons == {1: "enrolment-not-active", 2: "patient-not-enrolled"}
-    assert added["objects"] == 0
+    assert ran.json["objects"] == 0
+    assert (ran.code, ran.error["code"]) == (EXIT_INPUT, "CLI-13")
+    assert ran.error["next"].startswith(f"chainnode patient list --home {hospital.home}  # ")
+    ran = cli("record", "add", stranger, *WHERE, *hospital.node, "--json")
+    assert (ran.code, ran.error["code"]) == (EXIT_INPUT, "CLI-13")
+    assert ran.error["next"].startswith("chainnode patient enrol --help")
 
 
 def test_enrolling_again_keeps_the_handle_and_another_patients_records_are_refused(hospital, enrol, ok, cli):

@@ -20,6 +20,7 @@ from genesis.errors import (
     EXIT_INPUT,
     EXIT_KEY,
     EXIT_OK,
+    EXIT_REFUSED,
     EXIT_USAGE,
 )
 from tests.demo.world import POLICY, Department, Patient, World
@@ -186,7 +187,8 @@ async def test_a_bad_resource_among_good_ones_is_listed_and_the_good_ones_go_in(
 async def test_a_patient_whom_nobody_enrolled_is_skipped_by_that_reason(world: World) -> None:
     stranger = patient_of(world, 1, "cardiology")
     ended = await record_add(world, 0, "cardiology", stranger.bundle, json=True)
-    assert ended.exit_code == EXIT_OK, ended
+    assert ended.exit_code == EXIT_INPUT, ended
+    assert json.loads(ended.stderr)["error"]["code"] == "CLI-13"
     assert ended.data["objects"] == 0
     assert {one["reason"] for one in ended.data["skipped"]} == {"patient-not-enrolled"}
 
@@ -235,7 +237,7 @@ async def test_a_department_or_study_that_is_not_there(world: World, tmp_path: P
             *("record", "add", file, "--department", department, "--study", study),
             *("--policy", "HMB", "--home", home),
         )
-        assert ended.error(EXIT_USAGE).code == code
+        assert ended.error(EXIT_REFUSED).code == code
 
 
 async def test_a_wrong_passphrase_for_a_key_file_signs_nothing(world: World, tmp_path: Path) -> None:
@@ -251,7 +253,7 @@ async def test_a_wrong_passphrase_for_a_key_file_signs_nothing(world: World, tmp
     error = ended.error(EXIT_KEY)
     assert error.code == "KEY-02" and wallet.name in error.what
     missing = await chainnode(*arguments, "--passphrase-file", tmp_path / "none", "--home", home)
-    assert missing.error(EXIT_KEY).code == "KEY-07"
+    assert missing.error(EXIT_INPUT).code == "KEY-07"
     assert (await level(world))[0].height == height
 
 

@@ -68,7 +68,7 @@ def test_signing_with_another_members_key_leaves_the_file_as_it_was(tmp_path, un
 def test_a_file_that_cannot_be_written_is_the_operators_error(tmp_path, unsigned):
     (tmp_path / "file").write_text("no folder")
     for path in (tmp_path / "none" / "genesis.cbor", tmp_path / "file" / "genesis.cbor"):
-        with pytest.raises(OperatorError, match="GEN-01"):
+        with pytest.raises(OperatorError, match="GEN-13"):
             write_file(path, unsigned)
 
 

@@ -12,7 +12,7 @@ import pytest
 from chainnode.vault import argon2id
 from chainnode.vault.secretfile import SecretFile
 from chainnode.vault.secretformat import MAX_FILE_BYTES
-from genesis.errors import EXIT_ENVIRONMENT, EXIT_KEY, OperatorError
+from genesis.errors import EXIT_ENVIRONMENT, EXIT_INPUT, EXIT_KEY, OperatorError
 
 FAST = "interactive"
 
@@ -38,7 +38,8 @@ def code_of(action: object) -> str:
         action()  # type: ignore[operator]
     error = caught.value
     assert error.what and error.unchanged and error.next_step
-    assert error.code.exit_code in (EXIT_KEY, EXIT_ENVIRONMENT)
+    unreadable = error.code.code == "KEY-01"
+    assert error.code.exit_code in ((EXIT_INPUT,) if unreadable else (EXIT_KEY, EXIT_ENVIRONMENT))
     return error.code.code
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from chainnode.cli.errors import CLI_BUSY, CLI_PENDING, TransactionRefused
+from chainnode.cli.next_steps import command
 from chainnode.gateway.client import DEFAULT_TIMEOUT_MS, GatewayClient
 from chainnode.ledger import keys
 from chainnode.ledger.payloads import Payload
@@ -62,11 +63,12 @@ def require_committed(result: SubmitResult) -> SubmitResult:
             next_step="run the command again in a moment",
         )
     id_ = result.transaction_id.hex()
+    why = f": {result.detail}" if result.detail else ""
     raise OperatorError(
         CLI_PENDING,
-        f"transaction {id_} was taken in but is not certified yet",
+        f"transaction {id_} was taken in but is not certified yet{why}",
         unchanged="it may still be included: do not sign it anew before you looked",
-        next_step=f"chainnode show {id_}",
+        next_step=command("show", id_),
     )
 
 

@@ -33,11 +33,11 @@ def bundle_identifiers(data: bytes, limits: Limits = Limits()) -> list[Identifie
     if len(patients) != 1:
         raise bad_input(
             f"the bundle holds {len(patients)} readable patients, enrolment needs exactly one",
-            "enrol by --identifier SYSTEM|VALUE instead",
+            'enrol by --identifier "SYSTEM|VALUE" instead',
         )
     found = patient_identifiers(*patients[0])
     if not found:
         raise bad_input(
-            "the bundle's patient has no identifier", "enrol by --identifier SYSTEM|VALUE instead"
+            "the bundle's patient has no identifier", 'enrol by --identifier "SYSTEM|VALUE" instead'
         )
     return found

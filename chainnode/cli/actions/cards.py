@@ -11,6 +11,7 @@ import msgspec
 
 from chainnode.cli.actions.files import read_limited
 from chainnode.cli.errors import bad_input
+from chainnode.cli.next_steps import command
 from chainnode.ledger.payloads import DATA_CLASSES, MAX_CLASS_KEYS, ClassKey
 from chainnode.vault.keys import valid_point, verify
 from chainnode.vault.wallet import Wallet
@@ -115,4 +116,4 @@ def _check(card: EnrolmentCard, form: _Card) -> None:
 
 
 def _not_a_card(source: str, reason: str) -> OperatorError:
-    return bad_input(f"{source} is not an enrolment card: {reason}", "chainnode wallet card WALLET --help")
+    return bad_input(f"{source} is not an enrolment card: {reason}", command("wallet", "card", "--help"))

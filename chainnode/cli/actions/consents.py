@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from chainnode.cli.actions.base import find, listed, new_row, submit
 from chainnode.cli.actions.patients import enrolment, wallet_identity
 from chainnode.cli.errors import bad_input
+from chainnode.cli.next_steps import command
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger import keys
 from chainnode.ledger.payloads import Consent, ConsentDocument, Revoke
@@ -20,7 +21,7 @@ from chainnode.ledger.records import (
 from chainnode.ledger.rows import decode_consent
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.transaction import ID_BYTES, MAX_ROW_BYTES
-from chainnode.node.api import Refused, SubmitResult
+from chainnode.node.api import ChainInfo, Refused, SubmitResult
 from chainnode.vault.wallet import Wallet
 from consensus.codec import decode, encode
 
@@ -40,6 +41,7 @@ class ConsentsView:
     """Everything that a patient said: standing, live by request, and taken back."""
 
     handle: bytes
+    info: ChainInfo
     enrolment: EnrolmentRecord
     standing: tuple[StandingView, ...]
     live: tuple[tuple[bytes, GrantRecord], ...]
@@ -56,7 +58,8 @@ async def consent_standing(
         decode_consent(row)
     except RefusedError as error:
         raise bad_input(
-            f"the consent is not well-formed: {error.refusal.detail}", "correct its terms"
+            f"the consent is not well-formed: {error.refusal.detail}",
+            command("consent", "standing", "--help", remark="says which terms there are"),
         ) from None
     key, handle = await wallet_identity(client, wallet, member)
     consent_id = os.urandom(ID_BYTES)
@@ -67,7 +70,8 @@ async def consent_standing(
 async def revoke(
     client: GatewayClient, wallet: Wallet, member: int, scope: str, target: bytes = b""
 ) -> SubmitResult:
-    """Take back: scope "all", or "class" (its name), "consent" or "request" (its id) as `target`."""
+    """Take back: scope "all" (every consent that stands by then is revoked with it), or "class" (its name),
+    "consent" or "request" (its id) as `target`."""
     key, handle = await wallet_identity(client, wallet, member)
     return await submit(client, Revoke(handle, scope, target), key)
 
@@ -85,6 +89,7 @@ async def list_consents(client: GatewayClient, handle: bytes) -> ConsentsView:
     ]
     return ConsentsView(
         handle,
+        await client.info(),
         record,
         tuple(standing),
         tuple((name[:ID_BYTES], grant) for name, grant in grants if name.endswith(suffix)),

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from chainnode.cli.errors import CLI_OUTPUT, bad_input
+from chainnode.cli.next_steps import shell
 from genesis.errors import OperatorError
 
 
@@ -29,7 +30,7 @@ def write_private(path: Path, data: bytes) -> Path:
             CLI_OUTPUT,
             f"{path} cannot be written: {error.strerror}",
             unchanged="the file is as it was; what was written before it is whole",
-            next_step=f"check space and permissions: df {path.parent}",
+            next_step=shell("df", path.parent, remark="check space, and its permissions"),
         ) from None
     return path
 
@@ -47,7 +48,7 @@ def read_limited(path: Path, limit_bytes: int, what: str) -> bytes:
         with path.open("rb") as stream:
             data = stream.read(limit_bytes + 1)
     except OSError as error:
-        raise bad_input(f"{what} {path} cannot be read: {error.strerror}", f"ls -l {path}") from None
+        raise bad_input(f"{what} {path} cannot be read: {error.strerror}", shell("ls", "-l", path)) from None
     if len(data) > limit_bytes:
         raise bad_input(f"{what} {path} is longer than {limit_bytes} bytes", "name the right file")
     return data

@@ -11,6 +11,7 @@ from chainnode.cli.actions.base import submit
 from chainnode.cli.actions.patients import wallet_identity
 from chainnode.cli.actions.requests import request_record
 from chainnode.cli.errors import CLI_INPUT
+from chainnode.cli.next_steps import command
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger.forms import ROLE_PROJECT
 from chainnode.ledger.payloads import (
@@ -175,7 +176,7 @@ async def _seal_all(
                 CLI_INPUT,
                 f"the half of object {pointer.object_id.hex()} does not open: {error}",
                 unchanged="nothing was signed and nothing was sent",
-                next_step="check that this is the right key file, and the store: chainnode record list",
+                next_step=command("record", "list", remark="shows whose they are: is it their key file?"),
             ) from None
         sealed = seal_part(sealing_key, info.chain_id, request_id, pointer.object_id, role, opened)
         parts.append(Part(pointer.object_id, sealed))

@@ -15,6 +15,7 @@ from msgspec import structs
 
 from chainnode.cli.actions.base import find, require_committed
 from chainnode.cli.actions.departments import study_key
+from chainnode.cli.next_steps import PATIENT_NOT_ENROLLED
 from chainnode.gateway.client import GatewayClient
 from chainnode.intake.bundle import Limits
 from chainnode.intake.process import IntakeResult, Rejected, Subject, process_bundle
@@ -33,6 +34,8 @@ from genesis.errors import OperatorError
 
 MAX_ANCHOR_BYTES = 200_000
 SCHEMA = "fhir-r4-ndjson"
+TAKEN_IN_BEFORE = "taken-in-before"
+"""The one reason to leave something out that is no shortcoming."""
 _POINTER_OVERHEAD_BYTES = 64
 
 
@@ -166,7 +169,7 @@ class _Run:
             reason = ""
             class_key = None if enrolment is None else _latest(enrolment, data_class)
             if seen[mac] or mac in self._taken:
-                reason = "taken-in-before"
+                reason = TAKEN_IN_BEFORE
             elif handle is None or enrolment is None:
                 reason = unknown
             elif not enrolment.active:
@@ -186,7 +189,7 @@ class _Run:
             handle = await self._client.resolve_subject(subject.identifier_macs)
         except Refused as refusal:  # the identifiers point to two enrolments
             return None, refusal.rule
-        return handle, "patient-not-enrolled"
+        return handle, PATIENT_NOT_ENROLLED
 
     async def _enrolment(self, handle: bytes) -> EnrolmentRecord | None:
         if handle not in self._enrolments:

@@ -2,8 +2,15 @@
 
 from dataclasses import dataclass
 
+from chainnode.cli.actions.base import member_slug
 from chainnode.cli.actions.records import MAX_ENCODED_TRANSACTION_BYTES
-from chainnode.cli.actions.requests import RequestView, resolve_request, show_request
+from chainnode.cli.actions.requests import (
+    HEX,
+    ID_DIGITS,
+    RequestView,
+    resolve_request,
+    show_request,
+)
 from chainnode.cli.errors import usage
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger.payloads import ObjectPointer
@@ -20,6 +27,7 @@ from consensus.domain import DIGEST_BYTES
 from consensus.types import BlockHeader
 
 MAX_HEADER_BYTES = 4_096
+MAX_HEIGHT_DIGITS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +49,9 @@ class FoundTransaction:
 
 @dataclass(frozen=True, slots=True)
 class FoundObject:
-    """`held`: whether this node has the ciphertext."""
+    """`member`: the slug of the one who provides it; `held`: whether this node has the ciphertext."""
 
+    member: str
     pointer: ObjectPointer
     batch: BatchRecord
     held: bool
@@ -52,25 +61,38 @@ Found = FoundBlock | FoundTransaction | FoundObject | RequestView
 
 
 async def look_up(client: GatewayClient, given: str) -> Found:
-    """Digits alone: a height. 64 hex digits: a transaction. 32: an object or an application. Fewer
-    hex digits: the application that alone begins so. Raises NotFound, OperatorError CLI-01."""
-    if given.isdecimal() and len(given) < 16:
-        view = await client.block(int(given))
-        return FoundBlock(view, decode(view.header, BlockHeader, limit_bytes=MAX_HEADER_BYTES))
-    try:
-        id_ = bytes.fromhex(given)
-    except ValueError:
-        id_ = b""
-    if len(id_) == DIGEST_BYTES:
-        return await _transaction(client, id_)
-    if len(id_) == ID_BYTES:
+    """Decimal digits: a height. 64 hex digits: a transaction. 32: an object or an application. Fewer,
+    from 8 on: the application that alone begins so, also where they are all decimal and no block has
+    that height. Raises NotFound, OperatorError CLI-01."""
+    if given.isdecimal() and given.isascii() and len(given) <= MAX_HEIGHT_DIGITS:
         try:
-            return await _object(client, id_)
+            return await _block(client, int(given))
         except NotFound:
-            return await show_request(client, id_)
-    if len(id_) > ID_BYTES:
-        raise usage(f"{given!r} is no id", "give a height, or 64 or 32 hex digits")
+            if len(given) < ID_DIGITS:
+                raise
+    if len(given) == 2 * DIGEST_BYTES and _is_hex(given):
+        return await _transaction(client, bytes.fromhex(given))
+    if len(given) == 2 * ID_BYTES and _is_hex(given):
+        try:
+            return await _object(client, bytes.fromhex(given))
+        except NotFound:
+            return await show_request(client, bytes.fromhex(given))
+    if not (ID_DIGITS <= len(given) <= 2 * ID_BYTES and _is_hex(given)):
+        raise usage(
+            f"{given!r} is no id",
+            "give a height, a transaction's whole id (64 hex digits), an object's (32), or an application's "
+            f"(32, or its first {ID_DIGITS} or more)",
+        )
     return await show_request(client, await resolve_request(client, given))
+
+
+def _is_hex(given: str) -> bool:
+    return set(given.lower()) <= set(HEX)
+
+
+async def _block(client: GatewayClient, height: int) -> FoundBlock:
+    view = await client.block(height)
+    return FoundBlock(view, decode(view.header, BlockHeader, limit_bytes=MAX_HEADER_BYTES))
 
 
 async def _transaction(client: GatewayClient, id_: bytes) -> FoundTransaction:
@@ -82,8 +104,10 @@ async def _transaction(client: GatewayClient, id_: bytes) -> FoundTransaction:
 
 async def _object(client: GatewayClient, id_: bytes) -> FoundObject:
     pointer, batch, held = await client.object(id_)
+    record = decode(batch, BatchRecord, limit_bytes=RECORD_BYTES)
     return FoundObject(
+        member_slug(await client.info(), record.member),
         decode(pointer, ObjectPointer, limit_bytes=RECORD_BYTES),
-        decode(batch, BatchRecord, limit_bytes=RECORD_BYTES),
+        record,
         held,
     )

@@ -9,9 +9,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainnode.cli.actions.base import OK, find, listed, new_row, require, submit
+from chainnode.cli.actions.base import OK, find, listed, member_slug, new_row, require, submit
 from chainnode.cli.actions.cards import EnrolmentCard
-from chainnode.cli.errors import FOREIGN_CLASS_KEY, bad_input
+from chainnode.cli.errors import bad_input
+from chainnode.cli.next_steps import FOREIGN_CLASS_KEY, PATIENT_NOT_ENROLLED, command
 from chainnode.gateway.client import GatewayClient
 from chainnode.intake.identity import Identifier, identifier_macs
 from chainnode.ledger import keys
@@ -23,6 +24,8 @@ from chainnode.vault.keys import SigningKey
 from chainnode.vault.keystore import RegistrarKeys, StewardKeys
 from chainnode.vault.wallet import Wallet
 from consensus.domain import digest
+
+PATIENT_PREFIX = b"patient/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +97,14 @@ async def enrol(
 def _check_card(card: EnrolmentCard, info: ChainInfo) -> None:
     if card.chain_id != info.chain_id:
         raise bad_input(
-            "the enrolment card is for another chain", "chainnode wallet card, with this chain's genesis"
+            "the enrolment card is for another chain",
+            command("wallet", "card", "--help", remark="with this network's genesis file"),
         )
     if card.member != info.member:
+        here = member_slug(info, info.member)
         raise bad_input(
-            f"the enrolment card is for member {card.member}, this node is member {info.member}",
-            "chainnode wallet card, with this hospital as --member",
+            f"the enrolment card is for {member_slug(info, card.member)}, this node is {here}",
+            command("wallet", "card", "--help", remark=f"with --member {here}"),
         )
 
 
@@ -115,7 +120,7 @@ async def wallet_identity(client: GatewayClient, wallet: Wallet, member: int) ->
     key = wallet.identity(info.chain_id, member)
     handle = await find_handle(client, key.public)
     if handle is None:
-        raise NotFound("unknown-patient", f"the wallet is not enrolled at member {member}")
+        raise NotFound(PATIENT_NOT_ENROLLED, f"the wallet is not enrolled at {member_slug(info, member)}")
     return key, handle
 
 
@@ -128,6 +133,15 @@ async def enrolment(client: GatewayClient, handle: bytes) -> EnrolmentRecord:
         "unknown-patient",
         f"nobody is enrolled as {handle.hex()}",
     )
+
+
+async def list_enrolments(
+    client: GatewayClient, member: int | None = None
+) -> list[tuple[bytes, EnrolmentRecord]]:
+    """(handle, enrolment) of one member or of all, oldest first."""
+    records, _ = await listed(client, PATIENT_PREFIX, EnrolmentRecord)
+    found = [(handle, record) for handle, record in records if member in (None, record.member)]
+    return sorted(found, key=lambda one: (one[1].enrolled.height, one[0]))
 
 
 async def attest(client: GatewayClient, registrar: RegistrarKeys, handle: bytes) -> SubmitResult:

@@ -3,19 +3,24 @@
 import os
 from dataclasses import dataclass
 
-from chainnode.cli.actions.base import find, listed, new_row, require, submit
+from chainnode.cli.actions.base import find, listed, member_slug, new_row, require, submit
+from chainnode.cli.actions.since import Revocations, Since
 from chainnode.cli.errors import usage
+from chainnode.cli.next_steps import command
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger import keys
-from chainnode.ledger.payloads import MAX_OBJECTS, Apply, Purpose, RequestText
+from chainnode.ledger.payloads import MAX_OBJECTS, ROLE_PATIENT, Apply, Purpose, RequestText
 from chainnode.ledger.records import GrantRecord, ReleaseRecord, RequestRecord
 from chainnode.ledger.transaction import ID_BYTES, MAX_ROW_BYTES, possession_bytes
-from chainnode.node.api import NotFound, Refused, Stamp, SubmitResult
+from chainnode.node.api import ChainInfo, NotFound, Refused, Stamp, SubmitResult
 from chainnode.vault.head import HeadKeys
 from chainnode.vault.keystore import ProjectKeys
 from consensus.codec import decode, encode
 
 REQUEST_PREFIX = b"request/"
+HEX = "0123456789abcdef"
+ID_DIGITS = 8
+"""Hex digits of an application's id that are enough to name it, where no other begins so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class GrantView:
-    """A decision that stands: `who` is "steward of 0", "head of 0/cardiology" or a patient's handle."""
+    """A decision that stands: `who` is "hospital-a", "hospital-a/cardiology" or a patient's handle."""
 
     role: str
     who: str
@@ -45,11 +50,13 @@ class RequestView:
     """An application with everything that was said about it, as of `stamp`."""
 
     request_id: bytes
+    member: str
     record: RequestRecord
     title: str
     plan: str
     grants: tuple[GrantView, ...]
     release: ReleaseRecord | None
+    since: Since
     stamp: Stamp
 
     @property
@@ -59,7 +66,27 @@ class RequestView:
             return "withdrawn"
         if self.release is not None:
             return self.release.outcome
-        return "expired" if self.stamp.time_ms >= self.record.expires_ms else "pending"
+        return "expired" if self._expired else "pending"
+
+    @property
+    def _expired(self) -> bool:
+        return self.stamp.time_ms >= self.record.expires_ms
+
+    @property
+    def story(self) -> str:
+        """The state in words: a decision with its height, and what was said since."""
+        release = self.release
+        if release is None or self.record.withdrawn.height:
+            return self.state
+        authorised = sum(not one.rule for one in release.verdicts)
+        parts = [f"{release.outcome} at height {release.height}"]
+        if self.since.objects:
+            parts.append(f"consent revoked since ({self.since.objects} of {authorised} objects)")
+        if self.since.hospital:
+            parts.append("denied by the hospital since")
+        if self._expired:
+            parts.append("expired since" if authorised else "expired")
+        return "; ".join(parts)
 
 
 async def apply(
@@ -73,7 +100,7 @@ async def apply(
     if not 0 < len(application.objects) <= MAX_OBJECTS:
         raise usage(
             f"the application asks for {len(application.objects)} objects, 1 to {MAX_OBJECTS} are allowed",
-            "choose by --from, --class or --object: chainnode request new --help",
+            command("request", "new", "--help", remark="choose by --from, --class or --object"),
         )
     info = await client.info()
     request_id = os.urandom(ID_BYTES)
@@ -116,37 +143,60 @@ async def release_record(
 async def list_requests(client: GatewayClient) -> list[RequestView]:
     """All applications, oldest first."""
     records, stamp = await listed(client, REQUEST_PREFIX, RequestRecord)
+    info, revocations = await client.info(), await Revocations.read(client)
     ordered = sorted(records, key=lambda item: (item[1].applied.height, item[0]))
-    return [await _view(client, request_id, record, stamp) for request_id, record in ordered]
+    return [await _view(client, info, revocations, id_, record, stamp) for id_, record in ordered]
 
 
 async def show_request(client: GatewayClient, request_id: bytes) -> RequestView:
     """Raises NotFound."""
     records, stamp = await listed(client, keys.request(request_id), RequestRecord, limit=1)
     if not records:
-        raise NotFound("unknown-request", f"there is no application {request_id.hex()}")
-    return await _view(client, request_id, records[0][1], stamp)
+        raise _unknown(request_id.hex())
+    revocations = await Revocations.read(client)
+    return await _view(client, await client.info(), revocations, request_id, records[0][1], stamp)
 
 
-async def _view(client: GatewayClient, request_id: bytes, record: RequestRecord, stamp: Stamp) -> RequestView:
-    grants, _ = await listed(client, b"grant/" + request_id + b"/", GrantRecord)
+def _unknown(digits: str) -> NotFound:
+    return NotFound("unknown-request", f"there is no application {digits}")
+
+
+async def _view(
+    client: GatewayClient,
+    info: ChainInfo,
+    revocations: Revocations,
+    request_id: bytes,
+    record: RequestRecord,
+    stamp: Stamp,
+) -> RequestView:
+    found, _ = await listed(client, b"grant/" + request_id + b"/", GrantRecord)
+    grants = {_grant_name(name): grant for name, grant in found}
     title, plan = await _text(client, record.text_row)
+    release = await release_record(client, request_id)
     return RequestView(
         request_id,
+        member_slug(info, record.member),
         record,
         title,
         plan,
-        tuple(_grant_view(name, grant) for name, grant in grants),
-        await release_record(client, request_id),
+        tuple(_grant_view(info, role, who, grant) for (role, who), grant in grants.items()),
+        release,
+        await revocations.since(release, grants) if release is not None else Since(),
         stamp,
     )
 
 
-def _grant_view(name: bytes, record: GrantRecord) -> GrantView:
+def _grant_name(name: bytes) -> tuple[str, bytes]:
+    """(role, a patient's handle or "0" or "0/cardiology")."""
     role, _, who = name.partition(b"/")
-    if role == b"patient":
-        return GrantView("patient", who.hex(), record)
-    return GrantView(role.decode(), who.decode(), record)
+    return role.decode(), who
+
+
+def _grant_view(info: ChainInfo, role: str, who: bytes, record: GrantRecord) -> GrantView:
+    if role == ROLE_PATIENT:
+        return GrantView(role, who.hex(), record)
+    number, slash, department = who.decode().partition("/")
+    return GrantView(role, member_slug(info, int(number)) + slash + department, record)
 
 
 async def _text(client: GatewayClient, row_digest: bytes) -> tuple[str, str]:
@@ -159,20 +209,26 @@ async def _text(client: GatewayClient, row_digest: bytes) -> tuple[str, str]:
 
 
 async def resolve_request(client: GatewayClient, given: str) -> bytes:
-    """A request id from its hex digits, or from the first of them where only one begins so.
+    """A request id from its hex digits, or from its first eight or more where only one begins so.
 
-    Raises OperatorError CLI-01.
+    Raises OperatorError CLI-01, NotFound.
     """
-    if len(given) == 2 * ID_BYTES and _is_hex(given):
-        return bytes.fromhex(given)
-    if len(given) < 4 or not _is_hex(given):
-        raise usage(f"{given!r} is no request id", "chainnode request list shows them")
-    records, _ = await listed(client, REQUEST_PREFIX, RequestRecord)
-    found = [request_id for request_id, _ in records if request_id.hex().startswith(given.lower())]
-    if len(found) != 1:
-        raise usage(f"{len(found)} requests begin with {given!r}", "chainnode request list shows them")
+    digits = given.lower()
+    if not ID_DIGITS <= len(digits) <= 2 * ID_BYTES or not set(digits) <= set(HEX):
+        raise usage(
+            f"{given!r} is no application's id: {ID_DIGITS} to {2 * ID_BYTES} hex digits are needed",
+            command("request", "list", remark="shows them"),
+        )
+    if len(digits) == 2 * ID_BYTES:
+        return bytes.fromhex(digits)
+    whole_bytes = bytes.fromhex(digits[: len(digits) // 2 * 2])
+    records, _ = await listed(client, REQUEST_PREFIX + whole_bytes, RequestRecord)
+    found = [whole_bytes + rest for rest, _ in records if (whole_bytes + rest).hex().startswith(digits)]
+    if not found:
+        raise _unknown(f"whose id begins with {given}")
+    if len(found) > 1:
+        raise usage(
+            f"{len(found)} applications begin with {given}: give more digits",
+            command("request", "list", "--json", remark="shows whole ids"),
+        )
     return found[0]
-
-
-def _is_hex(given: str) -> bool:
-    return bool(given) and all(character in "0123456789abcdefABCDEF" for character in given)

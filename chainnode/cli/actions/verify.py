@@ -5,6 +5,7 @@ from pathlib import Path
 
 from chainnode.cli.actions.files import read_limited
 from chainnode.cli.errors import CLI_VERIFY, usage
+from chainnode.cli.next_steps import command
 from chainnode.ledger.evidence import VerificationError
 from chainnode.ledger.founding import Founding, founding_of
 from chainnode.ledger.receipt import MAX_RECEIPT_BYTES
@@ -34,7 +35,10 @@ def verify_file(path: Path, genesis: Path | None) -> VerifiedFile:
     data = read_limited(path, MAX_RECEIPT_BYTES, "the file")
     fields = _cbor_fields(data)
     if genesis is None and "type" in fields:
-        raise usage(f"{path} can only be checked against a genesis document", "add --genesis genesis.cbor")
+        raise usage(
+            f"{path} can only be checked against a genesis document",
+            command("verify", "--help", remark="--genesis names the network's genesis file"),
+        )
     if genesis is None or fields == {"body", "signatures"}:
         file = parse_file(data, str(path))
         missing = file.missing()

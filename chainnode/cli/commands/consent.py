@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from chainnode.cli.actions import consents, grants
-from chainnode.cli.actions.base import member_number
+from chainnode.cli.actions.base import member_number, member_slug
 from chainnode.cli.actions.fhir_consent import MAX_CONSENT_BYTES, parse_consent
 from chainnode.cli.actions.files import read_limited
 from chainnode.cli.actions.patients import wallet_identity
 from chainnode.cli.actions.requests import resolve_request
 from chainnode.cli.errors import usage
+from chainnode.cli.next_steps import command
 from chainnode.cli.options import (
     HeightOption,
     HomeOption,
@@ -20,19 +21,21 @@ from chainnode.cli.options import (
     PassphraseOption,
     SocketOption,
     Target,
+    data_classes,
     hex_id,
+    known_terms,
     moment_ms,
     open_key,
     split_list,
 )
-from chainnode.cli.output import short, show, table, when
-from chainnode.cli.views import done, submitted
+from chainnode.cli.output import show, table, when
+from chainnode.cli.views import done, short, submitted
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger.forms import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
 from chainnode.ledger.payloads import DATA_CLASSES, DENY, PERMISSIONS, PERMIT, ConsentDocument, Provision
 from chainnode.ledger.rows import SCOPE_RESEARCH, STATUS_ACTIVE
 from chainnode.ledger.transaction import ID_BYTES
-from chainnode.node.api import Role, SubmitResult
+from chainnode.node.api import ChainInfo, Role, SubmitResult
 from chainnode.vault.keystore import WalletFile
 
 app = typer.Typer(
@@ -42,7 +45,7 @@ app = typer.Typer(
 WalletArgument = Annotated[Path, typer.Argument(help="The patient's wallet.")]
 MemberOption = Annotated[str, typer.Option("--member", help="The hospital's id that enrolled the patient.")]
 RequestArgument = Annotated[
-    str, typer.Argument(metavar="REQUEST", help="The application's id, or its first digits.")
+    str, typer.Argument(metavar="REQUEST", help="The application's id, or its first 8 digits or more.")
 ]
 
 
@@ -121,6 +124,9 @@ def standing(
     if fhir is not None and any(terms):
         raise usage("--fhir stands alone: the document holds the terms", "leave the other terms out")
     target = Target(home, socket, Role.STEWARD, min_height)
+    purposes = known_terms(split_list(purpose), PERMISSIONS, "permission of the Data Use Ontology")
+    classes = data_classes(class_)
+    start_ms, end_ms = moment_ms(start) if start else 0, moment_ms(end, end=True) if end else 0
     source = read_limited(fhir, MAX_CONSENT_BYTES, "the consent") if fhir is not None else b""
     wallet = open_key(WalletFile, wallet_file, passphrase_file).wallet
 
@@ -136,10 +142,10 @@ def standing(
                 Provision(
                     DENY if deny_ else PERMIT,
                     tuple(member_number(info, slug) for slug in split_list(actor)),
-                    split_list(purpose),
-                    split_list(class_),
-                    moment_ms(start) if start else 0,
-                    moment_ms(end, end=True) if end else 0,
+                    purposes,
+                    classes,
+                    start_ms,
+                    end_ms,
                 ),
             )
         )
@@ -155,24 +161,25 @@ def revoke(
     member: MemberOption,
     passphrase_file: PassphraseOption,
     everything: Annotated[bool, typer.Option("--all", help="Everything that was ever given.")] = False,
-    class_: Annotated[str, typer.Option("--class", help="One data class.")] = "",
-    consent: Annotated[str, typer.Option("--consent", help="One standing consent, by its id.")] = "",
-    request: Annotated[str, typer.Option("--request", help="One application, by its id.")] = "",
+    class_: Annotated[str, typer.Option("--class", help="One class: " + ", ".join(DATA_CLASSES))] = "",
+    consent: Annotated[str, typer.Option("--consent", help="One standing consent, by its whole id.")] = "",
+    request: Annotated[str, typer.Option("--request", help="One application, by 8 digits or more.")] = "",
     home: HomeOption = None,
     socket: SocketOption = None,
     min_height: HeightOption = 0,
     json: JsonOption = False,
 ) -> None:
     """Take back. From its height on nothing is released on what was given before; what was delivered
-    cannot be called back."""
+    cannot be called back. --all ends every standing consent too, one that says no included."""
     if [everything, bool(class_), bool(consent), bool(request)].count(True) != 1:
         raise usage("exactly one of --all, --class, --consent, --request says what is taken back", "name one")
+    target = Target(home, socket, Role.STEWARD, min_height)
     scope, target_id = SCOPE_ALL, b""
     if class_:
-        scope, target_id = SCOPE_CLASS, class_.encode()
+        (name,) = known_terms([class_], DATA_CLASSES, "data class")
+        scope, target_id = SCOPE_CLASS, name.encode()
     elif consent:
         scope, target_id = SCOPE_CONSENT, hex_id(consent, ID_BYTES, "consent")
-    target = Target(home, socket, Role.STEWARD, min_height)
     wallet = open_key(WalletFile, wallet_file, passphrase_file).wallet
 
     async def action(client: GatewayClient) -> SubmitResult:
@@ -206,7 +213,8 @@ def list_(
         view = target.call(lambda client: consents.list_consents(client, id_))
     elif wallet_file is None or passphrase_file is None or not member:
         raise usage(
-            "the patient is not named", "--handle HANDLE, or WALLET --member ID --passphrase-file FILE"
+            "the patient is not named: by --handle, or by the wallet with --member and --passphrase-file",
+            command("patient", "list", remark="shows the handles"),
         )
     else:
         wallet = open_key(WalletFile, wallet_file, passphrase_file).wallet
@@ -232,12 +240,12 @@ def _data(view: consents.ConsentsView) -> dict[str, Any]:
     }
 
 
-def _terms(document: ConsentDocument | None) -> str:
+def _terms(info: ChainInfo, document: ConsentDocument | None) -> str:
     if document is None:
         return "(erased, or not for this role)"
     root = document.provision
     until = f" until {when(root.end_ms)} UTC" if root.end_ms else ""
-    parts = (root.purposes, root.classes, [f"member {number}" for number in root.actors])
+    parts = (root.purposes, root.classes, [f"for {member_slug(info, number)}" for number in root.actors])
     named = "; ".join(", ".join(part) for part in parts if part) or "anything"
     exceptions = f", {len(root.provisions)} exceptions" if root.provisions else ""
     return f"{root.type} {named}{until}{exceptions}"
@@ -247,7 +255,7 @@ def _tables(view: consents.ConsentsView) -> list[Any]:
     standing_rows = [
         (
             one.record.consent_id,
-            _terms(one.document),
+            _terms(view.info, one.document),
             one.record.given.height,
             one.record.revoked.height or None,
         )

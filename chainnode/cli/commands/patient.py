@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from chainnode.cli.actions import patients
-from chainnode.cli.actions.base import member_number
+from chainnode.cli.actions.base import member_number, member_slug
 from chainnode.cli.actions.bundles import bundle_identifiers
 from chainnode.cli.actions.cards import read_card
 from chainnode.cli.errors import usage
@@ -21,7 +21,7 @@ from chainnode.cli.options import (
     open_key,
     split_list,
 )
-from chainnode.cli.output import pairs, show
+from chainnode.cli.output import pairs, show, table
 from chainnode.cli.views import done, submitted
 from chainnode.gateway.client import GatewayClient
 from chainnode.intake.bundle import Limits, read_bundle
@@ -45,7 +45,7 @@ DepartmentsOption = Annotated[
     list[str] | None,
     typer.Option("--department", help="Departments whose intake is to recognise the patient. [all]"),
 ]
-HandleArgument = Annotated[str, typer.Argument(help="The patient's handle: 32 hex digits.")]
+HandleArgument = Annotated[str, typer.Argument(help="The patient's handle: 32 hex digits (patient list).")]
 
 
 def _identifiers(bundle: Path | None, given: list[str] | None) -> list[Identifier]:
@@ -60,7 +60,10 @@ def _identifiers(bundle: Path | None, given: list[str] | None) -> list[Identifie
             )
         found.append((system, value))
     if not found:
-        raise usage("nothing says which patient is meant", "add --bundle FILE or --identifier SYSTEM|VALUE")
+        raise usage(
+            "nothing says which patient is meant",
+            'add --bundle FILE or --identifier "SYSTEM|VALUE"',
+        )
     return found
 
 
@@ -99,6 +102,7 @@ def link(
     json: JsonOption = False,
 ) -> None:
     """Let another department's intake recognise an enrolled patient. Stays on this node."""
+    target = Target(home, socket, Role.STEWARD)
     identifiers, id_ = _identifiers(bundle, identifier), hex_id(handle, ID_BYTES, "handle")
     departments = split_list(department)
 
@@ -106,7 +110,7 @@ def link(
         await patients.enrolment(client, id_)
         await patients.link(client, id_, identifiers, departments)
 
-    Target(home, socket, Role.STEWARD).call(action)
+    target.call(action)
     data = {"handle": id_, "departments": departments}
     show(data, f"Patient {handle} is known to {', '.join(departments)}", json=json)
 
@@ -159,16 +163,53 @@ def show_(
     json: JsonOption = False,
 ) -> None:
     """How far an enrolment has come."""
-    id_ = hex_id(handle, ID_BYTES, "handle")
     target = Target(home, socket, Role.STEWARD, min_height)
-    record: EnrolmentRecord = target.call(lambda client: patients.enrolment(client, id_))
+    id_ = hex_id(handle, ID_BYTES, "handle")
+
+    async def action(client: GatewayClient) -> tuple[EnrolmentRecord, str]:
+        found = await patients.enrolment(client, id_)
+        return found, member_slug(await client.info(), found.member)
+
+    record, member = target.call(action)
     fields = {
-        "member": record.member,
+        "member": member,
         "active": "yes" if record.active else "no",
         "enrolled at height": record.enrolled.height,
         "attested": f"by {record.registrar} at height {record.attested.height}" if record.registrar else "no",
         "proven": f"at height {record.proven.height}" if record.proven.height else "no",
         "class keys": len(record.class_keys),
     }
-    data = {"handle": id_, "active": record.active, "record": record}
+    data = {"handle": id_, "member": member, "active": record.active, "record": record}
     show(data, pairs(f"Patient {handle}", fields), json=json)
+
+
+@app.command("list")
+def list_(
+    member: Annotated[str, typer.Option("--member", help="Of this member only.")] = "",
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """The handles that are enrolled, and how far each enrolment has come."""
+
+    async def action(client: GatewayClient) -> list[tuple[bytes, str, str, int]]:
+        info = await client.info()
+        number = member_number(info, member) if member else None
+        return [
+            (handle, member_slug(info, one.member), _progress(one), one.enrolled.height)
+            for handle, one in await patients.list_enrolments(client, number)
+        ]
+
+    rows = Target(home, socket, Role.STEWARD, min_height).call(action)
+    columns = ("handle", "member", "enrolment", "height")
+    data = [dict(zip(columns, row, strict=True)) for row in rows]
+    show(data, table("Patients", ("handle", "member", "enrolment", "since height"), rows), json=json)
+
+
+def _progress(record: EnrolmentRecord) -> str:
+    """`active`, or what is missing."""
+    if record.active:
+        return "active"
+    missing = ([] if record.attested.height else ["attest"]) + ([] if record.proven.height else ["prove"])
+    return f"lacks {', '.join(missing)}"

@@ -12,9 +12,10 @@ from rich.progress import Progress
 
 from chainnode.cli.actions.base import member_number, member_slug
 from chainnode.cli.actions.files import write_private
-from chainnode.cli.actions.intake import IntakeOutcome, IntakePlan, add_records
+from chainnode.cli.actions.intake import TAKEN_IN_BEFORE, IntakeOutcome, IntakePlan, add_records
 from chainnode.cli.actions.records import Batch, Selection, list_batches, pointers_of
-from chainnode.cli.errors import CLI_INTAKE, bad_input, usage
+from chainnode.cli.errors import CLI_INTAKE, CLI_NOT_TAKEN, bad_input
+from chainnode.cli.next_steps import next_step
 from chainnode.cli.options import (
     DepartmentOption,
     HeightOption,
@@ -22,15 +23,16 @@ from chainnode.cli.options import (
     JsonOption,
     SocketOption,
     Target,
-    split_list,
+    known_terms,
+    use_policy,
 )
-from chainnode.cli.output import console, plain, short, show, table, when
+from chainnode.cli.output import console, plain, show, table, when
 from chainnode.cli.views import use
 from chainnode.gateway.client import GatewayClient
 from chainnode.intake.bundle import Limits, read_bundle
 from chainnode.intake.profiles import PROFILES, SAFE_HARBOR
 from chainnode.intake.report import Table as ReportTable
-from chainnode.ledger.payloads import MODIFIERS, PERMISSIONS, UsePolicy
+from chainnode.ledger.payloads import MODIFIERS, PERMISSIONS
 from chainnode.node.api import ChainInfo, Role
 from genesis.errors import OperatorError
 
@@ -39,19 +41,8 @@ app = typer.Typer(
 )
 
 BUNDLE_SUFFIX = ".json"
-
-
-def policy_of(permission: str, modifiers: tuple[str, ...], disease: str) -> UsePolicy:
-    """A use policy from options. Raises OperatorError CLI-01."""
-    unknown = [name for name in modifiers if name not in MODIFIERS]
-    if permission not in PERMISSIONS or unknown:
-        raise usage(
-            f"{(unknown or [permission])[0]!r} is no term of the Data Use Ontology that is known here",
-            f"permissions: {', '.join(PERMISSIONS)}; modifiers: {', '.join(MODIFIERS)}",
-        )
-    if bool(disease) != (permission == "DS"):
-        raise usage("a disease stands with DS and only there", "--policy DS --disease MONDO:0005148")
-    return UsePolicy(permission, tuple(sorted(modifiers)), disease)
+LISTED = 10
+"""Bundles named in an error; all of them stand in the output."""
 
 
 def _files(paths: list[Path]) -> list[Path]:
@@ -64,7 +55,7 @@ def _files(paths: list[Path]) -> list[Path]:
             found.append(path)
     if not found:
         raise bad_input(
-            f"the folder holds no {BUNDLE_SUFFIX} file", "name the bundles' files or their folder"
+            f"there is no {BUNDLE_SUFFIX} file in the folder", "name the bundles' files or their folder"
         )
     return found
 
@@ -95,10 +86,11 @@ def add(
     """Take in bundles: de-identify and encrypt here, hand the ciphertexts to the node, anchor.
 
     Bundles are named by their place in the list: a file's name may hold a patient's. What was taken in
-    before is recognised. Exit code 3: some bundles were refused, the others went in.
+    before is recognised. Exit code 3: not everything went in; the output says what did not, and why.
     """
     target = Target(home, socket, Role.STEWARD, min_height)
-    chosen = policy_of(policy, split_list(modifier), disease)
+    chosen = use_policy(policy, modifier, disease)
+    (profile,) = known_terms([profile], PROFILES, "profile")
     plan = IntakePlan(department, study, chosen, profile, level=level, dry_run=dry_run)
     paths = _files(files)
     readers: list[Callable[[], bytes]] = [partial(read_bundle, path, Limits()) for path in paths]
@@ -163,9 +155,10 @@ def _outcome_tables(outcome: IntakeOutcome, bundles: int, dry_run: bool) -> list
     if outcome.skipped:
         reasons = Counter(one.reason for one in outcome.skipped)
         shown.append(table("Not taken in", ("reason", "objects"), sorted(reasons.items())))
-    if outcome.anchored:
-        batches = [(short(one.transaction_id), one.height, len(one.objects)) for one in outcome.anchored]
-        shown.append(table("Anchored", ("transaction", "height", "objects"), batches))
+    shown += [
+        f"{len(one.objects)} objects anchored at height {one.height}, transaction {one.transaction_id.hex()}"
+        for one in outcome.anchored
+    ]
     ending = "nothing was stored or anchored: dry run" if dry_run else f"{outcome.objects} objects anchored"
     return [*shown, f"{bundles - len(outcome.failed)} of {bundles} bundles read; {ending}"]
 
@@ -175,15 +168,25 @@ def _report_table(made: ReportTable) -> Any:
 
 
 def _raise_failures(outcome: IntakeOutcome, bundles: int) -> None:
-    if not outcome.failed:
-        return
-    listed = "; ".join(f"bundle {number}: {error}" for number, error in outcome.failed[:10])
-    raise OperatorError(
-        CLI_INTAKE,
-        f"{len(outcome.failed)} of {bundles} bundles were refused: {listed}",
-        unchanged="nothing of these bundles was taken in; the others were",
-        next_step=outcome.failed[0][1].next_step,
-    )
+    """A bundle that was refused is an error, and so is a patient's data that stays out."""
+    if outcome.failed:
+        listed = "; ".join(f"bundle {number}: {error}" for number, error in outcome.failed[:LISTED])
+        raise OperatorError(
+            CLI_INTAKE,
+            f"{len(outcome.failed)} of {bundles} bundles were refused: {listed}",
+            unchanged="nothing of these bundles was taken in; the others were",
+            next_step=outcome.failed[0][1].next_step,
+        )
+    left_out = [one for one in outcome.skipped if one.reason != TAKEN_IN_BEFORE]
+    if left_out:
+        reasons = Counter(reason for _, reason in {(one.bundle, one.reason) for one in left_out})
+        listed = "; ".join(f"{reason} in {count} bundles" for reason, count in sorted(reasons.items()))
+        raise OperatorError(
+            CLI_NOT_TAKEN,
+            f"{len(left_out)} objects were not taken in: {listed}",
+            unchanged="what was taken in stays",
+            next_step=next_step(left_out[0].reason),
+        )
 
 
 @app.command("list")
@@ -220,7 +223,6 @@ def list_(
         return
     lines = [
         (
-            short(batch.root),
             f"{member_slug(info, batch.record.member)}/{batch.record.department}/{batch.record.study}",
             use(batch.record.policy),
             batch.record.count,
@@ -230,5 +232,5 @@ def list_(
         for batch in batches
     ]
     data = [{"root": batch.root, "record": batch.record} for batch in batches]
-    columns_ = ("batch", "member/department/study", "policy", "objects", "height", "anchored (UTC)")
+    columns_ = ("member/department/study", "policy", "objects", "height", "anchored (UTC)")
     show(data, table("Anchored batches", columns_, lines), json=json)

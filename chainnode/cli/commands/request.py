@@ -11,8 +11,8 @@ from chainnode.cli.actions.base import member_number
 from chainnode.cli.actions.files import write_private
 from chainnode.cli.actions.homes import make_folder
 from chainnode.cli.actions.records import Selection, select
-from chainnode.cli.commands.record import policy_of
 from chainnode.cli.errors import CLI_BUSY, CLI_FETCH, CLI_REFUSED, CLI_UNDELIVERED, CLI_USAGE, usage
+from chainnode.cli.next_steps import command, next_step, shell
 from chainnode.cli.options import (
     DepartmentOption,
     HeightOption,
@@ -23,16 +23,18 @@ from chainnode.cli.options import (
     PassphraseOption,
     SocketOption,
     Target,
+    data_classes,
     hex_id,
     moment_ms,
     open_key,
     passphrase,
     split_list,
+    use_policy,
 )
-from chainnode.cli.output import console, show, table
-from chainnode.cli.views import done, request_data, requests_table, submitted, verdicts_table
+from chainnode.cli.output import console, show
+from chainnode.cli.views import cohort_counts, done, request_data, requests_table, submitted, verdicts_table
 from chainnode.gateway.client import GatewayClient
-from chainnode.intake.table import CohortTable, cohort_table
+from chainnode.intake.table import cohort_table
 from chainnode.ledger.payloads import DATA_CLASSES, MODIFIERS, PERMISSIONS, Purpose
 from chainnode.ledger.transaction import ID_BYTES
 from chainnode.node.api import Refused, Role, SubmitResult
@@ -42,9 +44,9 @@ from genesis.errors import OperatorError
 
 app = typer.Typer(add_completion=False, help="Applications for data.")
 
-RequestArgument = Annotated[str, typer.Argument(metavar="REQUEST", help="Its id, or its first digits.")]
+RequestArgument = Annotated[str, typer.Argument(metavar="REQUEST", help="Its id, or 8 digits of it or more.")]
 ProjectOption = Annotated[Path, typer.Option("--project-file", help="The project's key file.")]
-RoleOption = Annotated[str, typer.Option("--role", help="Who signs.")]
+RoleOption = Annotated[str, typer.Option("--role", help="Who signs: steward or head.")]
 KeyOption = Annotated[Path, typer.Option("--key-file", help="The signer's key file.")]
 HeadDepartmentOption = Annotated[str, typer.Option("--department", help="With --role head: its department.")]
 PARTS_MISSING = "parts-missing"
@@ -88,16 +90,16 @@ def new(
 ) -> None:
     """File an application: a fresh project key file, signed for by the head of the department."""
     target = Target(home, socket, Role.RESEARCHER, min_height)
-    terms = policy_of(purpose, split_list(meets), disease)
+    terms = use_policy(purpose, meets, disease)
     wanted = Purpose(terms.permission, terms.disease, for_profit, terms.modifiers)
     objects = [hex_id(text, ID_BYTES, "object") for text in split_list(object_)]
-    expires_ms = moment_ms(expires, end=True)
+    classes, expires_ms = data_classes(class_), moment_ms(expires, end=True)
     head = open_key(HeadKeys, head_file, passphrase_file)
     make_folder(project_file.parent)
     keys = ProjectKeys.create(project_file, boot=passphrase(project_passphrase_file), level=kdf.value)
 
     async def action(client: GatewayClient) -> tuple[bytes, SubmitResult, int]:
-        chosen = dict.fromkeys([*objects, *await _selected(client, from_ or [], split_list(class_))])
+        chosen = dict.fromkeys([*objects, *await _selected(client, split_list(from_), classes)])
         application = requests.Application(
             department, project, wanted, tuple(chosen), expires_ms, title, plan
         )
@@ -115,7 +117,7 @@ def new(
     show(data, done(f"Application {request_id.hex()} for {count} objects", result), json=json)
 
 
-async def _selected(client: GatewayClient, sources: list[str], classes: tuple[str, ...]) -> list[bytes]:
+async def _selected(client: GatewayClient, sources: tuple[str, ...], classes: tuple[str, ...]) -> list[bytes]:
     info = await client.info()
     found: list[bytes] = []
     for source in sources:
@@ -137,11 +139,16 @@ def list_(
     show([request_data(view) for view in views], requests_table(views), json=json)
 
 
-def _signer(role: str, key_file: Path, passphrase_file: Path, department: str) -> Any:
+def _signer(
+    role: str, key_file: Path, passphrase_file: Path, department: str, *, more: tuple[str, ...] = ()
+) -> Any:
     if role not in SIGNERS:
-        raise usage(f"{role!r} is no role that signs for a hospital", "--role " + " or --role ".join(SIGNERS))
+        raise usage(f"{role!r} is no role that signs here", f"name one of: {', '.join((*more, *SIGNERS))}")
     if (role == "head") != bool(department):
-        raise usage("--department stands with --role head and only there", "name the head's department")
+        raise usage(
+            "--department stands with --role head and only there",
+            command("department", "list", remark="shows them"),
+        )
     return open_key(SIGNERS[role], key_file, passphrase_file)
 
 
@@ -169,7 +176,12 @@ def approve(
 
     granted = target.call(action)
     data = submitted(granted.result, role=role, parts=granted.parts)
-    show(data, done(f"Yes of the {role}, {granted.parts} parts sealed", granted.result), json=json)
+    what = (
+        f"Yes of the head, halves of {granted.parts} objects sealed to the project"
+        if role == "head"
+        else "Yes of the steward, who signs only: the head seals the halves"
+    )
+    show(data, done(what, granted.result), json=json)
 
 
 @app.command()
@@ -214,12 +226,15 @@ def withdraw(
     target = Target(home, socket, own, min_height)
     if role == "patient":
         if not member:
-            raise usage("--role patient needs --member", "name the hospital that enrolled the patient")
+            raise usage(
+                "--role patient needs --member, the hospital that enrolled the patient",
+                command("patient", "list", remark="shows who enrolled whom"),
+            )
         wallet = open_key(WalletFile, key_file, passphrase_file).wallet
     elif role == "project":
         signer: Any = open_key(ProjectKeys, key_file, passphrase_file)
     else:
-        signer = _signer(role, key_file, passphrase_file, department)
+        signer = _signer(role, key_file, passphrase_file, department, more=("project", "patient"))
 
     async def action(client: GatewayClient) -> SubmitResult:
         request_id = await requests.resolve_request(client, request)
@@ -248,7 +263,10 @@ def release(
 ) -> None:
     """Ask for the release; wait for the certified decision; write its receipt. Exit code 5: REFUSED."""
     if receipt is not None and receipt.exists():
-        raise usage(f"{receipt} is there already: a receipt is not written over", "name another --receipt")
+        raise usage(
+            f"{receipt} is there already: a receipt is not written over",
+            shell("ls", "-l", receipt, remark="name another --receipt"),
+        )
     target = Target(home, socket, Role.RESEARCHER, min_height)
     keys = open_key(ProjectKeys, project_file, passphrase_file)
 
@@ -263,7 +281,7 @@ def release(
     show(
         data,
         verdicts_table(record),
-        f"Receipt: {path}; check it: chainnode verify {path} --genesis GENESIS",
+        f"Receipt: {path}; to check it offline: {_verify(path, target.genesis_file)}",
         json=json,
     )
     if not decision.authorised:
@@ -271,8 +289,15 @@ def release(
             CLI_REFUSED,
             f"the release was REFUSED: {record.rule}",
             unchanged="no part of any key was delivered",
-            next_step=f"chainnode show {record.request_id.hex()}",
+            next_step=command(
+                "show", record.request_id.hex(), remark=f"who signed; then {next_step(record.rule)}"
+            ),
         )
+
+
+def _verify(receipt: Path, genesis: Path | None) -> str:
+    words = ("--help",) if genesis is None else (receipt, "--genesis", genesis)
+    return command("verify", *words, node=False)
 
 
 @app.command()
@@ -328,7 +353,7 @@ def fetch(
             ],
         },
     }
-    show(data, _cohort(cohort), f"{len(fetched.objects)} objects in {workspace}", json=json)
+    show(data, cohort_counts(cohort), f"{len(fetched.objects)} objects in {workspace}", json=json)
     _raise_failures(failed)
 
 
@@ -343,7 +368,7 @@ def _raise_failures(failed: list[tuple[bytes, str]]) -> None:
             CLI_FETCH,
             f"{len(broken)} objects could not be opened: {listed}{more}",
             unchanged="the others are in the workspace",
-            next_step="show the provider the object's id",
+            next_step="show the object's id to the hospital that provides it: its copy is damaged",
         )
     if missing:
         raise OperatorError(
@@ -352,10 +377,3 @@ def _raise_failures(failed: list[tuple[bytes, str]]) -> None:
             unchanged="the others are in the workspace",
             next_step="run it again later; under a standing consent the patient's wallet still has to sign",
         )
-
-
-def _cohort(cohort: CohortTable) -> Any:
-    columns = ("condition", *cohort.bands, "patients")
-    rows = [(row.name, *row.cells, row.total) for row in cohort.rows]
-    title = f"Patients by condition and age at its onset (years): {cohort.patients}, not de-duplicated"
-    return table(title, columns, rows)

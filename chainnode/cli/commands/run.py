@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chainnode.cli.errors import CLI_OPTIMISED
-from chainnode.cli.options import HOME_VARIABLE
+from chainnode.cli.next_steps import HOME_VARIABLE
 from chainnode.node.config import load_config
 from chainnode.node.daemon import run as run_node
 from genesis.errors import OperatorError

@@ -18,7 +18,8 @@ def show(
     id_: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="A height, or the hex id of a transaction, an object or an application."
+            metavar="ID",
+            help="A height, the id of a transaction or an object, or 8 digits of an application's.",
         ),
     ],
     home: HomeOption = None,
@@ -26,6 +27,7 @@ def show(
     min_height: HeightOption = 0,
     json: JsonOption = False,
 ) -> None:
-    """A block, transaction, object or application. Of an application the first digits are enough."""
+    """A block, transaction, object or application. Ids are printed whole; of an application the first 8
+    digits are enough."""
     found = Target(home, socket, Role.STEWARD, min_height).call(lambda client: look_up(client, id_))
     show_output(found_data(found), *found_tables(found), json=json)

@@ -9,6 +9,7 @@ from chainnode.cli.actions.cards import encode_card, make_card
 from chainnode.cli.actions.files import write_private
 from chainnode.cli.actions.homes import make_folder
 from chainnode.cli.errors import usage
+from chainnode.cli.next_steps import command
 from chainnode.cli.options import (
     JsonOption,
     Kdf,
@@ -44,7 +45,7 @@ def new(
         recovery=optional_passphrase(recovery_passphrase_file),
         level=kdf.value,
     )
-    show({"file": file}, f"Wallet {file}: next, chainnode wallet card {file} --help", json=json)
+    show({"file": file}, f"Wallet {file}; next: {command('wallet', 'card', '--help')}", json=json)
 
 
 @app.command()
@@ -63,7 +64,10 @@ def card(
     known = founding.member_by_id(member)
     if known is None:
         names = ", ".join(one.id for one in founding.members)
-        raise usage(f"{genesis} names no member {member!r}", f"the members are {names}")
+        raise usage(
+            f"{genesis} names no member {member!r}: the members are {names}",
+            command("genesis", "show", genesis, node=False),
+        )
     wallet = open_key(WalletFile, file, passphrase_file).wallet
     made = make_card(wallet, founding.chain_id, known.number)
     path = write_private(out or file.with_suffix(f".{member}.card.json"), encode_card(made, wallet))
