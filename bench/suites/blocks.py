@@ -61,7 +61,6 @@ class _Node:
             founding=world.founding,
             created_ms=CREATED_MS,
             parameters=PARAMETERS,
-            replica_sets=lambda _: world.replica_set,
         )
         self._results: tuple[Result, ...] = ()
         self.executor.watchers.append(self._watch)

@@ -15,6 +15,11 @@ from consensus.types import Digest
 _STATE, _KEY, _INDEX = b"s", b"k", b"i"
 
 
+def state_name(key: bytes) -> bytes:
+    """The raw name under which a value of the authenticated state stands."""
+    return _STATE + key
+
+
 class State:
     """The state after the last executed block.
 

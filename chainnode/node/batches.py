@@ -26,7 +26,7 @@ from chainnode.store.rows import RowStore
 from chainnode.vault.keys import SigningKey, valid_point
 from consensus.codec import DecodeError, decode, encode
 from consensus.ready import Fetch, Relay
-from consensus.types import BatchRef, Digest, ReplicaId, ReplicaSets
+from consensus.types import BatchRef, Digest, ReplicaId
 from genesis.document import Genesis
 
 THREAD_FROM_BYTES = 8_192
@@ -43,7 +43,6 @@ class Batches:
         member: ReplicaId,
         genesis: Genesis,
         validator: SigningKey,
-        replica_sets: ReplicaSets,
         store: ChainStore,
         rows: RowStore,
         executor: Executor,
@@ -55,7 +54,6 @@ class Batches:
     ) -> None:
         self._chain_id = genesis.chain_id
         self._parameters = genesis.parameters
-        self._sets = replica_sets
         self._store = store
         self._rows = rows
         self._executor = executor
@@ -219,17 +217,25 @@ class Batches:
         self._do(self._rules.batch_from_peer(peer, batch, ref, now()))
 
     async def _check(self, batch: SignedBatch) -> tuple[BatchRef, BatchBody] | Refusal:
-        members = self._sets(self._executor.tip.height + 1)
+        known = self._executor.origin_keys
 
-        def check() -> tuple[BatchRef, BatchBody] | Refusal:
+        def check_under(turn: int) -> tuple[BatchRef, BatchBody] | Refusal:
             return check_batch(
                 batch,
-                origin_key=members.key,
+                origin_key=lambda origin: next(iter(known(origin)[turn:]), None),
                 chain_id=self._chain_id,
                 parameters=self._parameters,
                 verify=self._verify,
                 valid_point=valid_point,
             )
+
+        def check() -> tuple[BatchRef, BatchBody] | Refusal:
+            """Where the origin's key was rotated not long ago, under the former one too."""
+            first, turn = check_under(0), 1
+            checked = first
+            while isinstance(checked, Refusal) and checked.rule == "bad-signature":
+                checked, turn = check_under(turn), turn + 1
+            return first if isinstance(checked, Refusal) else checked
 
         if self._threaded and len(batch.body) > THREAD_FROM_BYTES:
             return await asyncio.to_thread(check)

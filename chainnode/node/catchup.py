@@ -12,6 +12,7 @@ from consensus.types import ReplicaId
 ASK_BLOCKS = 64
 ANSWER_TIMEOUT_MS = 2_000
 SHUN_MS = 10_000
+POSTPONE_MS = 500
 MAX_HELD = 256
 
 
@@ -79,9 +80,13 @@ class CatchUp:
         for block in useful[:ASK_BLOCKS]:
             self.held[block.header.height] = block
 
-    def shun(self, peer: ReplicaId, now_ms: int) -> None:
+    def postpone(self, peer: ReplicaId, now_ms: int) -> None:
+        """`peer` sent blocks that cannot be judged before what is held is installed."""
+        self.shun(peer, now_ms, POSTPONE_MS)
+
+    def shun(self, peer: ReplicaId, now_ms: int, for_ms: int = SHUN_MS) -> None:
         """Ask others for a while."""
-        self._shunned_until[peer] = now_ms + SHUN_MS
+        self._shunned_until[peer] = now_ms + for_ms
         if self._asked is not None and self._asked.peer == peer:
             self._asked = None
 

@@ -38,6 +38,10 @@ class CertifiedBlock(Struct, frozen=True, array_like=True, forbid_unknown_fields
         return Decided(header.height, header.epoch, 0, header.time_ms, self.refs)
 
 
+LATER_EPOCH = "later-epoch"
+"""Who votes there is not known before the blocks in front of it are executed: no fault of the peer's."""
+
+
 class UnprovenError(Exception):
     """A peer sent a block that its certificate does not prove; `rule` names what failed."""
 
@@ -63,6 +67,11 @@ def certificate_fault(
     return ""
 
 
+def ends_epoch(header: BlockHeader) -> bool:
+    """Whether other voters follow."""
+    return header.validators != header.next_validators
+
+
 def encode_blocks(
     block_at: Callable[[int], StoredBlock | None], heights: range, limit_bytes: int
 ) -> tuple[bytes, ...]:
@@ -82,6 +91,8 @@ def encode_blocks(
             break
         found.append(data)
         size += len(data)
+        if block.certificate is None and ends_epoch(block.header):
+            break  # a peer that has its certificate serves it
         if block.certificate is not None:
             whole = len(found)
     return tuple(found[:whole])
@@ -92,18 +103,23 @@ def decode_blocks(
 ) -> tuple[list[CertifiedBlock], str]:
     """Consecutive blocks from a peer: those that are proven, and the rule at which that ended, "" for none.
 
-    No more than `window` blocks may rest on one certificate: so many may lie above the last one in a store.
-    Whether they follow this node's own tip is for the caller to look at.
+    An epoch's last block needs a certificate of its own: the next epoch is proven by it. No more than
+    `window` blocks may rest on one certificate: so many may lie above the last one in a store. Whether they
+    follow this node's own tip is for the caller to look at.
     """
     proven: list[CertifiedBlock] = []
     run: list[CertifiedBlock] = []
     try:
         for one in data:
             block = _decode_block(one, chain_id)
+            if block.header.epoch > replica_sets(block.header.height).epoch:
+                raise UnprovenError(LATER_EPOCH)
             before = run[-1] if run else proven[-1] if proven else None
             if before is not None and block.header.parent != before.header.hash():
                 raise UnprovenError("parent")
             run.append(block)
+            if block.certificate is None and ends_epoch(block.header):
+                raise UnprovenError("no-certificate")
             if len(run) > window:
                 raise UnprovenError("no-certificate")
             if block.certificate is not None:

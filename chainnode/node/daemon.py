@@ -23,6 +23,7 @@ from chainnode.node.courier import Courier
 from chainnode.node.desk import Desk
 from chainnode.node.driver import Driver, ForkError, Halted
 from chainnode.node.engine import Engine
+from chainnode.node.epochs import EpochSteps
 from chainnode.node.errors import NOD_FORK
 from chainnode.node.executor import EVENT_RELEASED
 from chainnode.node.filing import Filing
@@ -76,6 +77,8 @@ class _House:
         certified = executor.certified
         self.waiters = Waiters(certified.height if certified else 0)
         self.stash = Stash(opened.store)
+        self.epochs = EpochSteps(opened.store, lambda: executor.schedule)
+        self.epochs.certified(self.waiters.certified_height)
         self.transport = Libp2pTransport(transport_config(opened), tap)
         self.engine = Engine(
             chain_id=genesis.chain_id,
@@ -110,7 +113,6 @@ class _House:
             member=member,
             genesis=genesis,
             validator=opened.keys.validator,
-            replica_sets=opened.replica_sets,
             store=opened.store,
             rows=opened.rows,
             executor=executor,
@@ -234,6 +236,7 @@ class _House:
             receiver=self.receiver,
             reporting=self.reporting,
             pool=opened.pool,
+            epochs=self.epochs,
         )
         self.gateway = Gateway(service, opened.config.sockets)
 
@@ -266,6 +269,7 @@ class _House:
 
     def certified(self, certificate: QuorumCertificate) -> None:
         before = self.waiters.certified_height
+        self.epochs.certified(certificate.height)
         self.waiters.certified(certificate.height)
         self.reporting.certified()
         self.sync.wake()

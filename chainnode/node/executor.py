@@ -3,12 +3,14 @@
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
+from chainnode.ledger import keys
+from chainnode.ledger.epochs import founding_schedule, schedule_of
 from chainnode.ledger.founding import Founding, genesis_state
 from chainnode.ledger.header import block_time_ms, genesis_header, next_header
 from chainnode.ledger.machine import REPLAYED, Execution, execute
 from chainnode.ledger.receipt import build_receipt_body
 from chainnode.ledger.records import Event, Result
-from chainnode.ledger.state import State
+from chainnode.ledger.state import State, state_name
 from chainnode.ledger.transaction import BatchBody, Row, SignedTransaction
 from chainnode.ledger.transition import BlockContext
 from chainnode.store.port import ChainStorePort, RowStorePort
@@ -16,12 +18,13 @@ from consensus.codec import decode
 from consensus.messages import QuorumCertificate
 from consensus.parameters import Parameters
 from consensus.ready import Decided
-from consensus.types import BatchRef, BlockHeader, Digest, ReplicaSets
+from consensus.types import BatchRef, BlockHeader, Digest, ReplicaId, ReplicaSet
 
 CACHED_BODIES = 64
 
 EVENT_RELEASED, EVENT_REFUSED = "released", "refused"
 _DECISIONS = (EVENT_RELEASED, EVENT_REFUSED)
+_MEMBERSHIP = state_name(keys.MEMBERSHIP)
 
 Watcher = Callable[[Decided, BlockHeader, Execution, State], None]
 """Called right after a block was executed and stored, while the state is that of its height."""
@@ -66,14 +69,14 @@ class Executor:
         founding: Founding,
         created_ms: int,
         parameters: Parameters,
-        replica_sets: ReplicaSets,
     ) -> None:
         """Open the state; a store that is empty gets the genesis block."""
         self._store = store
         self._rows = rows
         self._parameters = parameters
-        self._sets = replica_sets
+        self._founding = founding
         self._chain_id = founding.chain_id
+        self.schedule = founding_schedule(founding)
         self._bodies: OrderedDict[Digest, BatchBody] = OrderedDict()
         self.state = State(store.state_get)
         self.watchers: list[Watcher] = []
@@ -82,6 +85,7 @@ class Executor:
             tip = self._found(founding, created_ms)
         assert tip.state_root == self.state.root, "the stored state is that of the last executed block"
         self._tip = tip
+        self.schedule = schedule_of(self.state, founding)
         self._certified = store.latest_certificate()
         self._certified_header = self._header(self._certified.height if self._certified else 0)
         self.included = Recent(parameters.validity_heights)
@@ -101,6 +105,19 @@ class Executor:
         """Header of the block that `certified` is for; the genesis block's before the first."""
         return self._certified_header
 
+    def replica_sets(self, sequence: int) -> ReplicaSet:
+        """Who votes at `sequence` (consensus.types.ReplicaSets): known for certain up to a window and one
+        above the tip."""
+        return self.schedule(sequence)
+
+    def origin_keys(self, origin: ReplicaId) -> tuple[bytes, ...]:
+        """The keys under which this member may have made a batch that still lives: of the epochs within
+        `validity_heights` and of the one that waits to begin, the newest first."""
+        oldest = max(0, self._tip.height - self._parameters.validity_heights)
+        living = [one for one in self.schedule.epochs if one.voters.epoch >= self.schedule(oldest).epoch]
+        keys_then = [one.voters.key(origin) for one in reversed(living)]
+        return tuple(dict.fromkeys(key for key in keys_then if key is not None))
+
     def _header(self, height: int) -> BlockHeader:
         header = self._store.header(height)
         assert header is not None, "executed blocks are stored"
@@ -108,7 +125,7 @@ class Executor:
 
     def context(self, height: int, time_ms: int) -> BlockContext:
         """What a block at `height` is executed under."""
-        epoch = self._sets(height).epoch
+        epoch = self.schedule(height).epoch
         return BlockContext(self._chain_id, epoch, height, time_ms, self._parameters)
 
     def execute(self, decided: Decided) -> BlockHeader:
@@ -130,8 +147,8 @@ class Executor:
             results=outcome.results,
             events=outcome.events,
             state_root=outcome.state_root,
-            validators=self._sets(height),
-            next_validators=self._sets(height + 1),
+            validators=self.schedule(height),
+            next_validators=self.schedule(height + 1),
         )
         self._store.commit_block(
             header,
@@ -142,6 +159,8 @@ class Executor:
             receipts=self._receipts(header, decided, outcome),
         )
         self._tip = header
+        if _MEMBERSHIP in outcome.puts:
+            self.schedule = schedule_of(self.state, self._founding)
         for result in outcome.results:
             self._remember(height, result)
         for watch in self.watchers:
@@ -237,7 +256,7 @@ class Executor:
         header = genesis_header(
             chain_id=founding.chain_id,
             time_ms=created_ms,
-            validators=self._sets(0),
+            validators=self.schedule(0),
             state_root=self.state.root,
         )
         self._store.commit_block(header, (), results=(), events=(), state_puts=puts)

@@ -204,7 +204,8 @@ class Network:
             return
         self._answered.setdefault(peer, {}).update(mine)
         members = self._sets(self._engine.replica.status().certified + 1)
-        if len(self._answered) + 1 >= members.quorum:
+        answered = {self._member, *self._answered}.intersection(members.ids)
+        if len(answered) >= members.quorum:
             self._guard_done = True
             votes = tuple(vote for answer in self._answered.values() for vote in answer.values())
             await self._driver.put(inputs.OwnVotes(votes))

@@ -47,9 +47,8 @@ class Opened:
     verify: Verifier
 
     def replica_sets(self, sequence: int) -> ReplicaSet:
-        """Who votes at `sequence`: the founding set, as long as members do not change."""
-        assert sequence >= 0
-        return self.genesis.replica_set()
+        """Who votes at `sequence`, as far as the executed blocks say."""
+        return self.executor.replica_sets(sequence)
 
 
 def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
@@ -79,7 +78,6 @@ def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
         founding=founding_of(genesis),
         created_ms=genesis.created_ms,
         parameters=genesis.parameters,
-        replica_sets=lambda _: genesis.replica_set(),
     )
     # A chain without the votes that made it is a folder that was put together from two times.
     votes, records, _ = VoteLog.open(

@@ -20,6 +20,7 @@ from chainnode.node.api import (
     SubmitResult,
 )
 from chainnode.node.desk import Desk
+from chainnode.node.epochs import EpochSteps
 from chainnode.node.executor import Executor
 from chainnode.node.reads import Reads
 from chainnode.node.receiver import Receiver
@@ -45,6 +46,7 @@ class Service:
     receiver: Receiver
     reporting: Reporting
     pool: Pool
+    epochs: EpochSteps
 
     def status(self) -> StatusReport:
         return self.reporting.report()
@@ -122,7 +124,9 @@ class Service:
             raise NotFound(
                 "unknown-receipt", f"the certificate of height {at} itself is not here; ask a peer"
             )
-        return attach_certificate(body, certificate)
+        proof = self.epochs.proof(certificate.epoch)
+        assert proof is not None, "every epoch that began here has its steps"
+        return attach_certificate(body, certificate, proof)
 
     async def delivery(self, request_id: bytes) -> dict[str, int]:
         return await self.receiver.progress(request_id)

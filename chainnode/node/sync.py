@@ -7,7 +7,7 @@ from structlog.stdlib import BoundLogger
 
 from chainnode.net.wire import Blocks, BlocksRequest, Frame, Status
 from chainnode.node.catchup import ASK_BLOCKS, CatchUp
-from chainnode.node.certified import CertifiedBlock, Verify, decode_blocks, encode_blocks
+from chainnode.node.certified import LATER_EPOCH, CertifiedBlock, Verify, decode_blocks, encode_blocks
 from chainnode.node.clock import now
 from chainnode.node.complaints import Complaints
 from chainnode.node.driver import Driver, Synced
@@ -97,7 +97,10 @@ class Sync:
         blocks, rule = decode_blocks(
             frame.blocks[:ASK_BLOCKS], self._chain_id, self._sets, self._verify, window
         )
-        if rule:
+        if rule == LATER_EPOCH and not blocks:
+            self._catchup.postpone(peer, now().monotonic_ms)
+            return
+        if rule and rule != LATER_EPOCH:
             self._complaints.warn(peer, "a peer sent an unproven block", rule=rule)
         self._catchup.answered(peer, blocks, now().monotonic_ms)
         self.wake()

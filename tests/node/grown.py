@@ -35,7 +35,6 @@ class Grown(Chain):
             founding=self.founding,
             created_ms=GENESIS_MS,
             parameters=self.parameters,
-            replica_sets=lambda _: self.founding.replica_set(),
         )
         return self.executor
 

@@ -39,7 +39,6 @@ class Lone:
             founding=self.chain.founding,
             created_ms=GENESIS_MS,
             parameters=self.parameters,
-            replica_sets=lambda _: self.chain.founding.replica_set(),
         )
         return self.executor
 

@@ -46,7 +46,6 @@ class Node:
             member=0,
             genesis=SimpleNamespace(chain_id=founding.chain_id, parameters=self.lone.parameters),  # type: ignore[arg-type]
             validator=signing_key("validator 0"),
-            replica_sets=lambda _: founding.replica_set(),
             store=self.lone.store,  # type: ignore[arg-type]
             rows=self.lone.rows,  # type: ignore[arg-type]
             executor=self.lone.executor,

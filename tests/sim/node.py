@@ -97,7 +97,6 @@ class SimNode:
             founding=chain.founding,
             created_ms=chain.created_ms,
             parameters=chain.parameters,
-            replica_sets=chain.replica_sets,
         )
         self.executor.watchers.append(self._executed)
         self.log, records, damage = VoteLog.open(
