@@ -74,7 +74,9 @@ def prepare(config: SocketConfig) -> Path:
     check_length(config.path)
     try:
         # Others pass through this folder to the sockets, whose own modes say who gets in.
-        config.path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        if not config.path.parent.exists():
+            config.path.parent.mkdir(parents=True)
+            config.path.parent.chmod(0o711)  # a service's umask would shut them out
         claim(config.path)
         private = _private_folder(config)
         shutil.rmtree(private, ignore_errors=True)

@@ -27,6 +27,15 @@ async def test_a_socket_has_the_mode_of_the_configuration(opened, folder):
     assert modes == {"steward.sock": 0o600, "sysadmin.sock": 0o660}
 
 
+async def test_a_tight_umask_does_not_shut_the_folder_of_sockets(opened, folder):
+    before = os.umask(0o077)
+    try:
+        await opened(socket_config(folder))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o711
+
+
 async def test_a_socket_is_never_reachable_before_it_has_its_mode(opened, folder, monkeypatch):
     seen = []
 
