@@ -48,7 +48,7 @@ class Nodes:
         within: Callable[[int], tuple[str, ...]] = lambda _: (),
     ) -> None:
         self.consortium = consortium
-        self._command = command
+        self.command = command
         self._within = within
         self._say = say
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
@@ -66,7 +66,7 @@ class Nodes:
                         *self._within(hospital.number),
                         *prefix,
                         sys.executable,
-                        *self._command,
+                        *self.command,
                         "--home",
                         str(hospital.home),
                     ],
