@@ -124,9 +124,9 @@ class Replica:
         certifier, ordering = self._parts.certifier, self._parts.ordering
         assert height == certifier.executed + 1, "in order, each once"
         assert height <= ordering.handed, "what was decided"
-        slot = ordering.slots.get(height)
-        if slot is not None and slot.decided is not None:
-            self._parts.pool.order(slot.decided.refs, height)
+        decided = ordering.slots[height].decided
+        assert decided is not None, "what was handed out was decided"
+        self._parts.pool.order(decided.refs, height)
         certifier.on_executed(height, header_hash, ordering.marks, ordering.view, out)
         return self._steps.settle(now, out)
 

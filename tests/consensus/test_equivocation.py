@@ -85,3 +85,12 @@ def test_what_does_not_decode_is_too_long_or_has_no_name_convicts_nobody():
     )
     huge = [sign(structs.replace(one, sequence=2**60)) for one in (good, other)]
     assert between(*huge, CHAIN) is None
+
+
+def test_a_pair_has_one_id_in_whatever_order_it_is_reported():
+    ids = set()
+    for first, second, _ in PAIRS:
+        forth, back = between(first, second, CHAIN), between(second, first, CHAIN)
+        assert forth is not None and back is not None and forth.id == back.id
+        ids.add(forth.id)
+    assert len(ids) == len(PAIRS)

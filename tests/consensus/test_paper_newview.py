@@ -1,11 +1,13 @@
 """OSDI 1999, section 4.4: every backup judges NEW-VIEW and what it rests on by itself."""
 
 import pytest
+from msgspec import structs
 
 from consensus.forms import form_problem, prepared_problem
 from consensus.messages import NewView, PreparedCertificate, PrePrepare, ViewChange, Vote
+from consensus.parameters import Parameters
 from tests.consensus.fakes import batch, members
-from tests.consensus.solo import certificate, new_view, prepared, proposal, sign, view_change
+from tests.consensus.solo import Solo, certificate, new_view, prepared, proposal, rules, sign, view_change
 
 REF = batch(1)
 
@@ -91,3 +93,40 @@ def test_prepared_certificates_lie_above_the_stable_one_in_ascending_order():
     assert form_problem(view_change(1, 3, None, (one, two)), at) is None
     assert form_problem(view_change(1, 3, None, (two, one)), at) == "form"
     assert form_problem(view_change(1, 3, certificate(1), (one, two)), at) == "form"
+
+
+def test_a_view_change_with_a_broken_stable_certificate_is_refused():
+    """OSDI 1999, 4.4: C is a set of 2f + 1 valid checkpoints."""
+    few = certificate(1, voters=(0, 1))
+    assert form_problem(view_change(1, 3, few), at) == "quorum"
+
+
+def test_a_new_view_with_a_broken_view_change_is_refused():
+    """OSDI 1999, 4.4: V holds valid VIEW-CHANGEs."""
+    bad = [view_change(1, 0, certificate(1, voters=(0, 1))), view_change(1, 1), view_change(1, 2)]
+    assert form_problem(new_view(1, bad), at) == "quorum"
+
+
+def test_the_proposals_of_a_new_view_are_signed():
+    """OSDI 1999, 4.4: O holds signed PRE-PREPAREs."""
+    good = new_view(1, changes(prepared(proposal(1, (REF,)))))
+    [again] = good.proposals
+    short = structs.replace(again, signature=b"short")
+    assert form_problem(resigned(good, proposals=(short,)), at) == "form"
+
+
+def test_prepared_slots_lie_within_the_largest_window():
+    """OSDI 1999, 4.4: P lies between the watermarks, and no window is larger than 32."""
+    for stable in (None, certificate(7)):
+        low = 0 if stable is None else 7
+        last, beyond = (prepared(proposal(low + width, (REF,))) for width in (32, 33))
+        assert form_problem(view_change(1, 3, stable, (last,)), at) is None
+        assert form_problem(view_change(1, 3, stable, (beyond,)), at) == "window"
+
+
+def test_a_new_view_beyond_this_chain_s_window_is_rejected():
+    """OSDI 1999, 4.4: O lies between the watermarks above min-s."""
+    for width, expected in ((2, []), (3, ["window"])):
+        solo = Solo(3, parameters=Parameters(window=2))
+        message = new_view(1, changes(prepared(proposal(width, (REF,)))))
+        assert rules(solo.receive(message)) == expected

@@ -3,7 +3,37 @@
 import pytest
 from msgspec import structs
 
-from consensus.parameters import Parameters, violations
+from consensus.parameters import RANGES, Parameters, violations
+
+FROZEN = {
+    "window": (1, 16, 32),
+    "batch_bytes": (4_096, 262_144, 1_048_576),
+    "batch_transactions": (1, 1_000, 10_000),
+    "batch_delay_ms": (0, 5, 1_000),
+    "block_bytes": (65_536, 4_194_304, 33_554_432),
+    "unordered_bytes": (1_048_576, 16_777_216, 268_435_456),
+    "frame_bytes": (65_536, 1_048_576, 8_388_608),
+    "clock_skew_ms": (100, 2_000, 60_000),
+    "base_timeout_ms": (100, 1_000, 60_000),
+    "max_timeout_ms": (1_000, 30_000, 600_000),
+    "validity_heights": (10, 1_000, 100_000),
+}
+"""Lowest, default, highest: they stand in genesis documents, so they do not change."""
+
+
+def test_defaults_and_ranges_are_those_of_the_documents_that_are_out():
+    assert list(RANGES) == list(FROZEN) == list(Parameters.__struct_fields__)
+    for name, (low, default, high) in FROZEN.items():
+        assert RANGES[name] == (low, high) and getattr(Parameters(), name) == default
+
+
+@pytest.mark.parametrize("name", FROZEN)
+def test_both_ends_of_a_range_are_in_it_and_what_lies_beyond_is_named(name: str):
+    low, _, high = FROZEN[name]
+    for value, outside in ((low - 1, True), (low, False), (high, False), (high + 1, True)):
+        found = violations(structs.replace(Parameters(), **{name: value}))
+        sentence = f"{name} = {value} lies outside {low} to {high}"
+        assert (sentence in found) == outside
 
 
 def test_the_defaults_go_together():

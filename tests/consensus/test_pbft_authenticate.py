@@ -17,6 +17,7 @@ from consensus.messages import (
     PrePrepare,
     ViewChange,
     claims,
+    message_sequence,
 )
 from consensus.ready import Rejection
 from consensus.types import Attestation, BatchRef
@@ -191,3 +192,29 @@ def test_whatever_comes_gives_a_decode_error_a_rejection_or_a_message(data: st.D
         solo = Solo(1)
         solo.replica.receive(result, solo.now())
         solo.wait(1_500)
+
+
+def test_a_signature_is_looked_up_in_the_set_of_its_own_sequence():
+    """Sets that contradict themselves within an epoch are no reason to ask a stranger's key."""
+    message = new_view(
+        1, [view_change(1, 0), view_change(1, 1, None, (prepared(proposal(3, (REF,))),)), view_change(1, 2)]
+    )
+
+    def odd(sequence: int):
+        return members(3, first=4) if sequence == 2 else EVERYBODY
+
+    assert authenticate(message, CHAIN, odd, fake_verify) == Rejection("stranger", 1, "1 at 2")
+
+
+def test_a_rejected_signature_is_named():
+    vote = prepare(proposal(3, (REF,)), 2)
+    forged = msgspec.structs.replace(vote, signature=bytes(64))
+    assert authenticate(forged, CHAIN, at, fake_verify) == Rejection("signature", 2, "of 2 at 3")
+
+
+def test_a_message_s_sequence_says_whose_keys_count():
+    changes = [view_change(1, 0), view_change(1, 2, certificate(4)), view_change(1, 3)]
+    expected = [1, 1, 1, 1, 2, 2, 4]
+    assert [message_sequence(message) for message in good_messages()] == expected
+    assert message_sequence(new_view(1, changes)) == 5
+    assert message_sequence(view_change(1, 0)) == 1

@@ -171,3 +171,9 @@ def test_own_votes_beyond_reach_tell_nothing_about_others():
     solo = Solo(1, 3, parameters=Parameters(window=2))
     assert solo.receive(block_vote(9, 1)).behind is None
     assert solo.receive(block_vote(9, 2)).behind == Behind(7, 2)
+
+
+def test_a_twin_under_this_replica_s_own_number_is_told_nothing():
+    solo = decided()
+    solo.certify(1)
+    assert not sent(solo.connected(1)) and sent(solo.connected(2))

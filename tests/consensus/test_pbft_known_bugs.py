@@ -155,8 +155,8 @@ def test_a_partitioned_replica_does_not_run_ahead_in_views():
 
 
 def test_what_is_proposed_again_needs_its_batches_in_the_new_view_too():
-    """besu #6613: a prepared block was not validated again. Its certificate is (see test_paper_newview.py), and
-    nobody prepares it without its batches."""
+    """besu #6613: a prepared block was not validated again. Its certificate is (see test_paper_newview.py),
+    and nobody prepares it without its batches."""
     solo = Solo(3)
     old = prepared(proposal(1, (REF,)))
     message = new_view(1, [view_change(1, r, None, (old,)) for r in (0, 1, 2)])

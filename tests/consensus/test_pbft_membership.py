@@ -1,12 +1,12 @@
 """Who votes is asked at every sequence: a change of members takes over at its activation height."""
 
-from consensus.messages import PrePrepare
+from consensus.messages import BlockVote, PrePrepare
 from consensus.parameters import Parameters
-from consensus.ready import ViewRecord
+from consensus.ready import StableRecord, ViewRecord
 from consensus.rules import Watermarks
 from tests.consensus.cluster import Cluster
 from tests.consensus.fakes import batch, members
-from tests.consensus.solo import Solo, certificate, commit, proposal, rules, sent, view_change
+from tests.consensus.solo import Solo, certificate, commit, new_view, proposal, rules, sent, sign, view_change
 
 FIRST = members(4)
 JOINED = members(5, epoch=1)
@@ -97,3 +97,28 @@ def test_members_that_leave_are_not_needed_any_more():
     cluster.submit(batch(9))
     cluster.run_until(lambda: all(batch(9) in cluster.ordered(n) for n in cluster.nodes if n.alive))
     assert cluster.nodes[1].replica.status().view == 0
+
+
+def test_a_new_view_of_the_epoch_before_is_rejected():
+    solo = Solo(1, replica_sets=joins_at(2))
+    solo.install(certificate(1))
+    assert rules(solo.receive(new_view(2, [view_change(2, r) for r in (0, 2, 3)]))) == ["epoch"]
+
+
+def test_an_own_vote_of_a_later_epoch_is_lost_and_one_of_an_earlier_epoch_is_not():
+    for activation, voting in ((2, True), (5, False)):
+        solo = Solo(
+            1,
+            replica_sets=joins_at(activation),
+            records=[StableRecord(certificate(1))],
+            stable=certificate(1),
+            executed=1,
+            observed=False,
+        )
+        epoch = 0 if voting else 1
+        solo.observe(sign(BlockVote(epoch, 1 if voting else 5, bytes(32), 1)))
+        assert solo.replica.status().voting == voting
+
+
+def test_a_stranger_has_no_key():
+    assert FIRST.key(3) is not None and FIRST.key(4) is None
