@@ -15,3 +15,7 @@ GEN_DIFFERENT = define("GEN-10", EXIT_INPUT, "two copies of the genesis document
 GEN_EXISTS = define("GEN-11", EXIT_INPUT, "a genesis file is never overwritten by another document")
 GEN_REQUEST_EXISTS = define("GEN-12", EXIT_INPUT, "a join request is never overwritten by another")
 GEN_UNWRITABLE = define("GEN-13", EXIT_ENVIRONMENT, "the genesis file cannot be written")
+GEN_CHANGE = define("GEN-14", EXIT_INPUT, "the file is no change of members, or a signature in it is bad")
+GEN_CHANGE_DIFFERENT = define("GEN-15", EXIT_INPUT, "two copies of a change of members are not the same")
+GEN_CHANGE_EXISTS = define("GEN-16", EXIT_INPUT, "a change of members is never overwritten by another file")
+GEN_CHANGE_KEY = define("GEN-17", EXIT_KEY, "the key is not the one that the change of members names")

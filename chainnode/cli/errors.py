@@ -36,6 +36,8 @@ CLI_REFUSED = define("CLI-10", EXIT_REFUSED, "the chain decided: REFUSED")
 CLI_FETCH = define("CLI-11", EXIT_VERIFY, "some objects of the release could not be opened")
 CLI_UNDELIVERED = define("CLI-12", EXIT_TIMEOUT, "parts of the release have not arrived yet")
 CLI_NOT_TAKEN = define("CLI-13", EXIT_INPUT, "the data of some patients was not taken in")
+CLI_CHANGE = define("CLI-14", EXIT_REFUSED, "a change of members waits to take effect; one is made at a time")
+CLI_UNSIGNED = define("CLI-15", EXIT_INPUT, "the change of members lacks signatures that the chain asks for")
 
 CLI_RULES = {
     FOREIGN_CLASS_KEY: "A class key enrolled for the patient is not the wallet's own, so it is not proven.",

@@ -36,6 +36,7 @@ ENTRIES = {
     "status": Entry("status", "The node, its height and its links."),
     "show": Entry("show", "A block, transaction, object or application."),
     "verify": Entry("verify", "Check a genesis file, receipt or statement, with no node and no network."),
+    "member": Entry("member", "Members: list; propose, show, sign, combine, submit a change of them."),
     "department": Entry("department", "Departments: add one of this hospital, list all."),
     "study": Entry("study", "Studies under which data is taken in: add, list."),
     "wallet": Entry("wallet", "A patient's wallet: new, card."),

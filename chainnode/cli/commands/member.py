@@ -1,0 +1,187 @@
+"""`chainnode member`: who is in the network, and changes of that."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chainnode.cli.actions.homes import KEYSTORE_NAME
+from chainnode.cli.actions.members import (
+    Roster,
+    Terms,
+    propose,
+    require_enough,
+    roster,
+    rows_data,
+    submit_change,
+)
+from chainnode.cli.errors import usage
+from chainnode.cli.options import (
+    HeightOption,
+    HomeOption,
+    JsonOption,
+    PassphraseOption,
+    SocketOption,
+    Target,
+    open_key,
+)
+from chainnode.cli.output import show, table
+from chainnode.cli.views import done, submitted
+from chainnode.node.api import Role
+from chainnode.vault.keystore import NodeKeys, StewardKeys
+from genesis.changing import change_data, combine_changes, put_change, read_change, sign_change, summary
+from genesis.document import read_limited
+from genesis.membership import ADMIT, KINDS, MAX_CHANGE_BYTES, ROTATE, ChangeFile, encode_change_file
+from genesis.request import MAX_REQUEST_BYTES, parse_request
+
+app = typer.Typer(add_completion=False, help="Members: admit, promote, demote, remove, rotate keys.")
+
+VALID_HEIGHTS = 100_000
+
+Kind = StrEnum("Kind", {kind: kind for kind in KINDS})  # type: ignore[misc]
+
+FileArgument = Annotated[Path, typer.Argument(help="The change's file.")]
+OutOption = Annotated[Path, typer.Option("--out", help="The file to write.")]
+
+
+def _show(file: ChangeFile, path: Path, *, json: bool) -> None:
+    signatures = [
+        (one.number, one.id, "signed" if one.id in file.signatures else "missing")
+        for one in file.change.validators
+    ]
+    columns = ("number", "validator", "signature")
+    show(
+        {"file": path, **change_data(file)},
+        *summary(file),
+        table(f"Signatures in {path.name}", columns, signatures),
+        json=json,
+    )
+
+
+@app.command("propose")
+def propose_(
+    kind: Annotated[Kind, typer.Argument(help="What is to change.")],
+    subject: Annotated[
+        str, typer.Argument(help="Whom: an id; for admit and rotate the file of a join request.")
+    ],
+    out: OutOption,
+    delay: Annotated[
+        int, typer.Option("--delay", min=0, help="Heights until it takes effect. [the shortest allowed]")
+    ] = 0,
+    valid_for: Annotated[
+        int, typer.Option("--valid-for", min=1, help="Heights within which it has to be made.")
+    ] = VALID_HEIGHTS,
+    fewer_faults: Annotated[
+        bool, typer.Option("--fewer-faults", help="It is meant that fewer faulty members are tolerated.")
+    ] = False,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a change of members on top of the present ones. Nobody has signed it yet."""
+    named: str = subject
+    request = None
+    if kind.value in (ADMIT, ROTATE):
+        path = Path(subject)
+        request = parse_request(read_limited(path, MAX_REQUEST_BYTES), str(path))
+    known = Target(home, socket, Role.STEWARD).call(roster)
+    data = propose(known, kind.value, request or named, Terms(delay, valid_for, fewer_faults))
+    _show(put_change(out, data), out, json=json)
+
+
+@app.command("show")
+def show_(file: FileArgument, json: JsonOption = False) -> None:
+    """What a change says, in words, and who has signed it. Needs no node."""
+    _show(read_change(file), file, json=json)
+
+
+@app.command()
+def sign(
+    file: FileArgument,
+    member: Annotated[str, typer.Option("--member", help="The id of the validator that signs.")],
+    passphrase_file: PassphraseOption,
+    home: Annotated[
+        Path | None,
+        typer.Option("--home", help="The home whose keystore signs.", show_default=False),
+    ] = None,
+    keystore_file: Annotated[
+        Path | None, typer.Option("--keystore-file", help="The keystore that signs.", show_default=False)
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Add a validator's signature. Needs no node. Read first what `member show` says."""
+    if (home is None) == (keystore_file is None):
+        raise usage("exactly one of --home and --keystore-file says whose key signs", "give one of them")
+    keystore = keystore_file or Path(home or "") / KEYSTORE_NAME
+    keys = open_key(NodeKeys, keystore, passphrase_file)
+    _show(sign_change(file, member, keys.validator.sign), file, json=json)
+
+
+@app.command()
+def combine(
+    copies: Annotated[list[Path], typer.Argument(help="Copies of one change, each signed by some.")],
+    out: OutOption,
+    json: JsonOption = False,
+) -> None:
+    """One file with the signatures of all copies, and of the one that is there already."""
+    data = combine_changes([read_limited(path, MAX_CHANGE_BYTES) for path in copies])
+    _show(put_change(out, data), out, json=json)
+
+
+@app.command()
+def submit(
+    file: FileArgument,
+    steward_file: Annotated[Path, typer.Option("--steward-file", help="The steward's key file; it signs.")],
+    passphrase_file: Annotated[Path, typer.Option("--passphrase-file", help="The steward's passphrase.")],
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Hand in a change that more than half of the validators signed."""
+    target = Target(home, socket, Role.STEWARD)
+    change = read_change(file)
+    require_enough(change, file)
+    steward = open_key(StewardKeys, steward_file, passphrase_file)
+    data = encode_change_file(change.body, change.signatures)
+    result = target.call(lambda client: submit_change(client, steward, data))
+    effective = result.height + change.change.delay_heights
+    shown = submitted(result, change=change.change.number, effective_height=effective)
+    line = done(f"Change {change.change.number}", result)
+    show(shown, line, f"It takes effect at height {effective}.", json=json)
+
+
+@app.command("list")
+def list_(
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """All members, their roles and keys, and what waits to take effect."""
+    known: Roster = Target(home, socket, Role.STEWARD, min_height).call(roster)
+    voters = known.voters
+    data = {
+        "changes": known.record.changes,
+        "epoch": voters.epoch,
+        "n": voters.n,
+        "f": voters.f,
+        "quorum": voters.quorum,
+        "effective_height": known.record.effective_height,
+        "height": known.info.height,
+        "members": rows_data(known.members),
+    }
+    rows = [
+        (one.number, one.id, one.role, one.words, f"{one.next_role} from {one.from_height}")
+        if one.from_height
+        else (one.number, one.id, one.role, one.words, None)
+        for one in known.members
+    ]
+    columns = ("number", "id", "role", "words of its key", "waits")
+    show(
+        data,
+        f"Epoch {voters.epoch}: {voters.n} validators, of which {voters.f} may be faulty; "
+        f"{voters.quorum} decide. {known.record.changes} changes so far.",
+        table("Members", columns, rows),
+        json=json,
+    )
