@@ -8,7 +8,7 @@ MINUTES ?= 10
 TRIALS ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage mutate sim soak killsoak failover bench figures localnet proto docs clean
+.PHONY: help demo test check coverage mutate sim soak twins killsoak failover bench figures localnet proto docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,10 @@ sim: $(STAMP) ## the deterministic simulator: SEEDS=200, SEED=n for one, BREAK=n
 
 soak: $(STAMP) ## the simulator for HOURS=1, seed after seed from FIRST=10000 on, until one fails
 	@$(BIN)/python -m tests.sim --soak $(or $(HOURS),1) $(if $(FIRST),--first $(FIRST))
+
+twins: $(STAMP) ## members with two processes under one key: SCENARIOS=2000, MEMBERS=4, SCENARIO=n for one
+	@$(BIN)/python -m tests.twins $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(MEMBERS),--members $(MEMBERS)) \
+	  $(if $(VIEWS),--views $(VIEWS)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(BREAK),--break $(BREAK))
 
 killsoak: $(STAMP) ## real nodes under load, killed with -9 in turn: MINUTES=10
 	@$(BIN)/python -m tests.realnet.soak --minutes $(MINUTES)
