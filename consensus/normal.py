@@ -72,7 +72,7 @@ class Ordering:
             return False
         doubt = self._doubt(proposal, now)
         if doubt is not None:
-            out.reject(doubt, proposal)
+            out.reject(doubt, proposal, str(proposal.time_ms) if doubt == "clock" else "")
         self._accept(slot, proposal, withheld=doubt is not None, out=out)
         self.advance(slot, out)
         return True

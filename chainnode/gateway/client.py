@@ -31,6 +31,7 @@ from chainnode.node.api import (
     ChainInfo,
     Entry,
     EventView,
+    EvidenceView,
     Half,
     ObjectUpload,
     Part,
@@ -39,6 +40,7 @@ from chainnode.node.api import (
     StatusReport,
     SubmitResult,
 )
+from chainnode.node.whyreport import WhyReport
 from genesis.errors import ErrorCode, OperatorError
 
 DEFAULT_TIMEOUT_MS = 30_000
@@ -133,6 +135,22 @@ class GatewayClient:
     async def info(self) -> ChainInfo:
         return convert.chain_info(await self._call("Info", pb.InfoRequest()))
 
+    async def why(self) -> WhyReport:
+        report: bytes = (await self._call("Why", pb.WhyRequest())).report
+        return msgspec.msgpack.decode(report, type=WhyReport)
+
+    async def evidence(self) -> tuple[EvidenceView, ...]:
+        return convert.evidence_views(await self._call("Evidence", pb.EvidenceRequest()))
+
+    async def evidence_file(self, evidence_id: bytes) -> bytes:
+        """A file that proves an equivocation offline. Raises NotFound."""
+        data = bytearray()
+        async for reply in self._stream("EvidenceFile", pb.EvidenceFileRequest(id=evidence_id)):
+            data += reply.data
+            if len(data) > MAX_RECEIPT_BYTES:
+                raise self._odd("evidence without end")
+        return bytes(data)
+
     async def submit(
         self, submission: bytes, parts: Sequence[Part] = (), *, timeout_ms: int = DEFAULT_TIMEOUT_MS
     ) -> SubmitResult:
@@ -151,14 +169,21 @@ class GatewayClient:
         prefix: bool = False,
         limit: int = 1_000,
         min_height: int = 0,
+        strong: bool = False,
         timeout_ms: int = DEFAULT_TIMEOUT_MS,
     ) -> ReadResult:
-        """State records at `key`, or below it, as of a certified block at `min_height` or later.
+        """State records at `key`, or below it, as of a certified block at `min_height` or later; `strong`: of
+        one that holds whatever any node had certified before this call.
 
-        Raises ReadTimeout where that height is not reached within `timeout_ms`.
+        Raises ReadTimeout where that height is not reached within `timeout_ms`, or no barrier is certified.
         """
         request = pb.ReadRequest(
-            key=key, prefix=prefix, limit=limit, min_height=min_height, timeout_ms=timeout_ms
+            key=key,
+            prefix=prefix,
+            limit=limit,
+            min_height=min_height,
+            timeout_ms=timeout_ms,
+            strong=strong,
         )
         entries: list[Entry] = []
         stamp = None

@@ -1,6 +1,7 @@
 """Between the messages of gateway.proto and the plain values of chainnode.node.api."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 from chainnode.gateway import gateway_pb2 as pb
 from chainnode.gateway.errors import REQUEST_MALFORMED
@@ -10,6 +11,7 @@ from chainnode.node.api import (
     ChainInfo,
     Entry,
     EventView,
+    EvidenceView,
     Half,
     LinkReport,
     Outcome,
@@ -82,6 +84,8 @@ def status_reply(report: StatusReport) -> pb.StatusReply:
         commit_latency_p95_ms=p95,
         commit_latency_p99_ms=p99,
         quorum=report.quorum,
+        free_bytes=report.free_bytes,
+        alarms=report.alarms,
         links=[
             pb.Link(
                 member=link.member,
@@ -118,10 +122,32 @@ def status_report(reply: pb.StatusReply) -> StatusReport:
             reply.commit_latency_p99_ms,
         ),
         quorum=reply.quorum,
+        free_bytes=reply.free_bytes,
+        alarms=tuple(reply.alarms),
         links=tuple(
             LinkReport(link.member, link.slug, link.up, link.height, link.last_heard_ms, link.queued_bytes)
             for link in reply.links
         ),
+    )
+
+
+def evidence_reply(found: Iterable[EvidenceView]) -> pb.EvidenceReply:
+    return pb.EvidenceReply(items=[pb.EvidenceItem(**asdict(one)) for one in found])
+
+
+def evidence_views(reply: pb.EvidenceReply) -> tuple[EvidenceView, ...]:
+    return tuple(
+        EvidenceView(
+            one.id,
+            one.member,
+            one.epoch,
+            one.message,
+            one.slot,
+            one.view,
+            one.size_bytes,
+            one.reported_height,
+        )
+        for one in reply.items
     )
 
 

@@ -70,7 +70,7 @@ class Link(_message.Message):
     def __init__(self, member: _Optional[int] = ..., slug: _Optional[str] = ..., up: _Optional[bool] = ..., height: _Optional[int] = ..., last_heard_ms: _Optional[int] = ..., queued_bytes: _Optional[int] = ...) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("member", "slug", "network", "height", "state_root", "view", "primary", "voting", "why", "uptime_ms", "first_commit_ms", "rss_bytes", "disk_bytes", "transactions", "commit_latency_p50_ms", "commit_latency_p95_ms", "commit_latency_p99_ms", "links", "quorum")
+    __slots__ = ("member", "slug", "network", "height", "state_root", "view", "primary", "voting", "why", "uptime_ms", "first_commit_ms", "rss_bytes", "disk_bytes", "transactions", "commit_latency_p50_ms", "commit_latency_p95_ms", "commit_latency_p99_ms", "links", "quorum", "free_bytes", "alarms")
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     SLUG_FIELD_NUMBER: _ClassVar[int]
     NETWORK_FIELD_NUMBER: _ClassVar[int]
@@ -90,6 +90,8 @@ class StatusReply(_message.Message):
     COMMIT_LATENCY_P99_MS_FIELD_NUMBER: _ClassVar[int]
     LINKS_FIELD_NUMBER: _ClassVar[int]
     QUORUM_FIELD_NUMBER: _ClassVar[int]
+    FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    ALARMS_FIELD_NUMBER: _ClassVar[int]
     member: int
     slug: str
     network: str
@@ -109,7 +111,61 @@ class StatusReply(_message.Message):
     commit_latency_p99_ms: float
     links: _containers.RepeatedCompositeFieldContainer[Link]
     quorum: int
-    def __init__(self, member: _Optional[int] = ..., slug: _Optional[str] = ..., network: _Optional[str] = ..., height: _Optional[int] = ..., state_root: _Optional[bytes] = ..., view: _Optional[int] = ..., primary: _Optional[int] = ..., voting: _Optional[bool] = ..., why: _Optional[str] = ..., uptime_ms: _Optional[int] = ..., first_commit_ms: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., disk_bytes: _Optional[int] = ..., transactions: _Optional[int] = ..., commit_latency_p50_ms: _Optional[float] = ..., commit_latency_p95_ms: _Optional[float] = ..., commit_latency_p99_ms: _Optional[float] = ..., links: _Optional[_Iterable[_Union[Link, _Mapping]]] = ..., quorum: _Optional[int] = ...) -> None: ...
+    free_bytes: int
+    alarms: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, member: _Optional[int] = ..., slug: _Optional[str] = ..., network: _Optional[str] = ..., height: _Optional[int] = ..., state_root: _Optional[bytes] = ..., view: _Optional[int] = ..., primary: _Optional[int] = ..., voting: _Optional[bool] = ..., why: _Optional[str] = ..., uptime_ms: _Optional[int] = ..., first_commit_ms: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., disk_bytes: _Optional[int] = ..., transactions: _Optional[int] = ..., commit_latency_p50_ms: _Optional[float] = ..., commit_latency_p95_ms: _Optional[float] = ..., commit_latency_p99_ms: _Optional[float] = ..., links: _Optional[_Iterable[_Union[Link, _Mapping]]] = ..., quorum: _Optional[int] = ..., free_bytes: _Optional[int] = ..., alarms: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class WhyRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class WhyReply(_message.Message):
+    __slots__ = ("report",)
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    report: bytes
+    def __init__(self, report: _Optional[bytes] = ...) -> None: ...
+
+class EvidenceRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class EvidenceItem(_message.Message):
+    __slots__ = ("id", "member", "epoch", "message", "slot", "view", "size_bytes", "reported_height")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    REPORTED_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    id: bytes
+    member: int
+    epoch: int
+    message: str
+    slot: int
+    view: int
+    size_bytes: int
+    reported_height: int
+    def __init__(self, id: _Optional[bytes] = ..., member: _Optional[int] = ..., epoch: _Optional[int] = ..., message: _Optional[str] = ..., slot: _Optional[int] = ..., view: _Optional[int] = ..., size_bytes: _Optional[int] = ..., reported_height: _Optional[int] = ...) -> None: ...
+
+class EvidenceReply(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[EvidenceItem]
+    def __init__(self, items: _Optional[_Iterable[_Union[EvidenceItem, _Mapping]]] = ...) -> None: ...
+
+class EvidenceFileRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: bytes
+    def __init__(self, id: _Optional[bytes] = ...) -> None: ...
+
+class EvidenceFileReply(_message.Message):
+    __slots__ = ("data",)
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    def __init__(self, data: _Optional[bytes] = ...) -> None: ...
 
 class InfoRequest(_message.Message):
     __slots__ = ()
@@ -192,18 +248,20 @@ class SubmitReply(_message.Message):
     def __init__(self, transaction_id: _Optional[bytes] = ..., outcome: _Optional[_Union[SubmitReply.Outcome, str]] = ..., height: _Optional[int] = ..., code: _Optional[str] = ..., detail: _Optional[str] = ..., statement: _Optional[bytes] = ...) -> None: ...
 
 class ReadRequest(_message.Message):
-    __slots__ = ("key", "prefix", "limit", "min_height", "timeout_ms")
+    __slots__ = ("key", "prefix", "limit", "min_height", "timeout_ms", "strong")
     KEY_FIELD_NUMBER: _ClassVar[int]
     PREFIX_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     MIN_HEIGHT_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    STRONG_FIELD_NUMBER: _ClassVar[int]
     key: bytes
     prefix: bool
     limit: int
     min_height: int
     timeout_ms: int
-    def __init__(self, key: _Optional[bytes] = ..., prefix: _Optional[bool] = ..., limit: _Optional[int] = ..., min_height: _Optional[int] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
+    strong: bool
+    def __init__(self, key: _Optional[bytes] = ..., prefix: _Optional[bool] = ..., limit: _Optional[int] = ..., min_height: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., strong: _Optional[bool] = ...) -> None: ...
 
 class Entry(_message.Message):
     __slots__ = ("key", "value")

@@ -44,6 +44,21 @@ class NodeStub:
                 request_serializer=chainnode_dot_gateway_dot_gateway__pb2.InfoRequest.SerializeToString,
                 response_deserializer=chainnode_dot_gateway_dot_gateway__pb2.InfoReply.FromString,
                 _registered_method=True)
+        self.Why = channel.unary_unary(
+                '/chainnode.v1.Node/Why',
+                request_serializer=chainnode_dot_gateway_dot_gateway__pb2.WhyRequest.SerializeToString,
+                response_deserializer=chainnode_dot_gateway_dot_gateway__pb2.WhyReply.FromString,
+                _registered_method=True)
+        self.Evidence = channel.unary_unary(
+                '/chainnode.v1.Node/Evidence',
+                request_serializer=chainnode_dot_gateway_dot_gateway__pb2.EvidenceRequest.SerializeToString,
+                response_deserializer=chainnode_dot_gateway_dot_gateway__pb2.EvidenceReply.FromString,
+                _registered_method=True)
+        self.EvidenceFile = channel.unary_stream(
+                '/chainnode.v1.Node/EvidenceFile',
+                request_serializer=chainnode_dot_gateway_dot_gateway__pb2.EvidenceFileRequest.SerializeToString,
+                response_deserializer=chainnode_dot_gateway_dot_gateway__pb2.EvidenceFileReply.FromString,
+                _registered_method=True)
         self.Submit = channel.unary_unary(
                 '/chainnode.v1.Node/Submit',
                 request_serializer=chainnode_dot_gateway_dot_gateway__pb2.SubmitRequest.SerializeToString,
@@ -149,6 +164,26 @@ class NodeServicer:
     def Info(self, request, context):
         """The chain: genesis, members, height. All roles.
         """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Why(self, request, context):
+        """What the node waits for, peer by peer. All roles.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Evidence(self, request, context):
+        """Members that said two things of one slot: what this node keeps, and one of them as a file. All roles.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EvidenceFile(self, request, context):
+        """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -281,6 +316,21 @@ def add_NodeServicer_to_server(servicer, server):
                     servicer.Info,
                     request_deserializer=chainnode_dot_gateway_dot_gateway__pb2.InfoRequest.FromString,
                     response_serializer=chainnode_dot_gateway_dot_gateway__pb2.InfoReply.SerializeToString,
+            ),
+            'Why': grpc.unary_unary_rpc_method_handler(
+                    servicer.Why,
+                    request_deserializer=chainnode_dot_gateway_dot_gateway__pb2.WhyRequest.FromString,
+                    response_serializer=chainnode_dot_gateway_dot_gateway__pb2.WhyReply.SerializeToString,
+            ),
+            'Evidence': grpc.unary_unary_rpc_method_handler(
+                    servicer.Evidence,
+                    request_deserializer=chainnode_dot_gateway_dot_gateway__pb2.EvidenceRequest.FromString,
+                    response_serializer=chainnode_dot_gateway_dot_gateway__pb2.EvidenceReply.SerializeToString,
+            ),
+            'EvidenceFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.EvidenceFile,
+                    request_deserializer=chainnode_dot_gateway_dot_gateway__pb2.EvidenceFileRequest.FromString,
+                    response_serializer=chainnode_dot_gateway_dot_gateway__pb2.EvidenceFileReply.SerializeToString,
             ),
             'Submit': grpc.unary_unary_rpc_method_handler(
                     servicer.Submit,
@@ -427,6 +477,87 @@ class Node:
             '/chainnode.v1.Node/Info',
             chainnode_dot_gateway_dot_gateway__pb2.InfoRequest.SerializeToString,
             chainnode_dot_gateway_dot_gateway__pb2.InfoReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Why(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chainnode.v1.Node/Why',
+            chainnode_dot_gateway_dot_gateway__pb2.WhyRequest.SerializeToString,
+            chainnode_dot_gateway_dot_gateway__pb2.WhyReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Evidence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chainnode.v1.Node/Evidence',
+            chainnode_dot_gateway_dot_gateway__pb2.EvidenceRequest.SerializeToString,
+            chainnode_dot_gateway_dot_gateway__pb2.EvidenceReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EvidenceFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/chainnode.v1.Node/EvidenceFile',
+            chainnode_dot_gateway_dot_gateway__pb2.EvidenceFileRequest.SerializeToString,
+            chainnode_dot_gateway_dot_gateway__pb2.EvidenceFileReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,6 +36,9 @@ _CLINICAL = _STEWARD | _RESEARCHER
 CALLS: dict[str, frozenset[Role]] = {
     "Status": _ALL,
     "Info": _ALL,
+    "Why": _ALL,
+    "Evidence": _ALL,
+    "EvidenceFile": _ALL,
     "Read": _ALL,
     "Block": _ALL,
     "Transaction": _ALL,
@@ -74,7 +77,8 @@ SUBMITS: dict[Role, frozenset[type]] = {
     ),
     Role.RESEARCHER: frozenset({Apply, RequestRelease, Withdraw}),
 }
-"""AnchorRecords, ShareReceipt and Barrier are signed by the node itself, so nobody submits them."""
+"""AnchorRecords, ShareReceipt, Barrier and ReportEquivocation are signed by the node itself: nobody submits
+them."""
 
 OPEN_SERVICES = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
 """Every role may ask these."""

@@ -108,6 +108,20 @@ class NodeService(pb_grpc.NodeServicer):  # type: ignore[misc]
         return convert.info_reply(self._api.info())
 
     @_guarded
+    async def Why(self, request: Any, context: Any) -> Any:
+        return pb.WhyReply(report=msgspec.msgpack.encode(self._api.why()))
+
+    @_guarded
+    async def Evidence(self, request: Any, context: Any) -> Any:
+        return convert.evidence_reply(self._api.evidence())
+
+    @_guarded
+    async def EvidenceFile(self, request: Any, context: Any) -> None:
+        data = self._api.evidence_file(convert.exact("id", request.id, 32))
+        for start in range(0, len(data), CHUNK_BYTES):
+            await self._write(context, pb.EvidenceFileReply(data=data[start : start + CHUNK_BYTES]))
+
+    @_guarded
     async def Submit(self, request: Any, context: Any) -> Any:
         self._check_kind(request.submission)
         result = await self._api.submit(
@@ -141,6 +155,7 @@ class NodeService(pb_grpc.NodeServicer):  # type: ignore[misc]
             prefix=request.prefix,
             limit=convert.at_most("limit", request.limit, MAX_ENTRIES),
             min_height=request.min_height,
+            strong=request.strong,
             timeout_ms=convert.timeout(request.timeout_ms),
         )
         reply = pb.ReadReply(stamp=convert.stamp_message(result.stamp))

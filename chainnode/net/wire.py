@@ -13,7 +13,8 @@ from consensus.codec import DecodeError, decode, encode
 
 OLDEST_VERSION, NEWEST_VERSION = 1, 2
 """Of the frames that this release speaks. A link speaks the newest version that both sides know; a peer with
-none in common is refused, with both ranges named. 2: Pulse and Evidence."""
+none in common is refused, with both ranges named."""
+PULSE_SINCE, EVIDENCE_SINCE = 2, 2
 
 MAX_OFFERED_DIGESTS = 1_024
 MAX_BLOCKS = 256

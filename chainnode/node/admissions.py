@@ -27,6 +27,7 @@ from chainnode.node.api import Outcome, Part, SubmitResult
 from chainnode.node.clock import now
 from chainnode.node.executor import Executor
 from chainnode.node.latency import Latencies
+from chainnode.node.reserve import DiskReserve
 from chainnode.node.stash import Stash
 from chainnode.node.waiters import OUTCOME_OK, Waiters
 from chainnode.vault.errors import SealingError
@@ -61,6 +62,7 @@ class Admissions:
         intake: Intake,
         verify: Callable[[bytes, bytes, bytes], bool],
         trouble: Callable[[], str],
+        reserve: DiskReserve,
         log: BoundLogger,
     ) -> None:
         """`trouble`: why nothing can be committed now, in words; empty where it can."""
@@ -74,13 +76,15 @@ class Admissions:
         self._intake = intake
         self._verify = verify
         self._trouble = trouble
+        self._reserve = reserve
         self._log = log
         self.latencies = Latencies()
 
     async def submit(
         self, submission: bytes, parts: Sequence[Part], *, client: str, timeout_ms: int
     ) -> SubmitResult:
-        """See NodeApi.submit."""
+        """See NodeApi.submit. What this node itself submits goes on below the disk's reserve."""
+        self._reserve.check()
         try:
             decoded = decode(submission, Submission, limit_bytes=MAX_SUBMISSION_BYTES)
         except DecodeError as error:
@@ -112,8 +116,12 @@ class Admissions:
 
     async def submit_own(self, payload: Payload) -> str:
         """Sign with the validator key and submit: the result's code, "pending" or "busy"."""
-        result = await self.submit_signed(self.sign(payload), OWN_CLIENT, OWN_TIMEOUT_MS)
+        result = await self.submit_for(payload, OWN_TIMEOUT_MS)
         return result.code or result.outcome.value
+
+    async def submit_for(self, payload: Payload, timeout_ms: int) -> SubmitResult:
+        """Sign with the validator key, submit, and wait for the certificate so long."""
+        return await self.submit_signed(self.sign(payload), OWN_CLIENT, timeout_ms)
 
     def sign(self, payload: Payload) -> Submission:
         """A transaction of this node's own key."""

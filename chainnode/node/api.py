@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from chainnode.node.whyreport import WhyReport
+
 
 class Role(StrEnum):
     """One socket each; the Unix owner and mode of the socket tell callers apart."""
@@ -175,7 +177,8 @@ def lost_quorum(linked: int, others: int, quorum: int) -> str:
 @dataclass(frozen=True, slots=True)
 class StatusReport:
     """`voting` is False while a guard keeps this node from voting; `why` says which, in words. `quorum`: of
-    how many members votes are needed to commit."""
+    how many members votes are needed to commit. `free_bytes`: on the home's disk. `alarms`: sentences on
+    what an operator has to mend: a disk nearly full, a clock that is off, evidence, a restored backup."""
 
     member: int
     slug: str
@@ -194,11 +197,28 @@ class StatusReport:
     commit_latency_ms: tuple[float, float, float]  # p50, p95, p99 to the certificate, this node's own
     quorum: int
     links: tuple[LinkReport, ...] = field(default=())
+    free_bytes: int = 0
+    alarms: tuple[str, ...] = ()
 
     @property
     def quorum_lost(self) -> str:
         """Why nothing can be committed now as far as links show it, in words; empty where it can."""
         return lost_quorum(sum(link.up for link in self.links), len(self.links), self.quorum)
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceView:
+    """Two messages that convict a member (see consensus.equivocation.Equivocation). `reported_height`: of the
+    block that has it on record, 0 where none does."""
+
+    id: bytes
+    member: int
+    epoch: int
+    message: str
+    slot: int
+    view: int
+    size_bytes: int
+    reported_height: int
 
 
 class Refused(Exception):
@@ -225,6 +245,18 @@ class NodeApi(Protocol):
 
     def info(self) -> ChainInfo: ...
 
+    def why(self) -> WhyReport:
+        """What this node waits for, peer by peer."""
+        ...
+
+    def evidence(self) -> tuple[EvidenceView, ...]:
+        """All evidence of equivocation that this node keeps."""
+        ...
+
+    def evidence_file(self, evidence_id: bytes) -> bytes:
+        """One of them as a file that `verify` checks offline. Raises NotFound."""
+        ...
+
     async def submit(
         self, submission: bytes, parts: Sequence[Part], *, client: str, timeout_ms: int
     ) -> SubmitResult:
@@ -234,9 +266,10 @@ class NodeApi(Protocol):
         ...
 
     async def read(
-        self, key: bytes, *, prefix: bool, limit: int, min_height: int, timeout_ms: int
+        self, key: bytes, *, prefix: bool, limit: int, min_height: int, strong: bool, timeout_ms: int
     ) -> ReadResult:
-        """State records at `key` (or below it) as of the latest certified block."""
+        """State records at `key` (or below it) as of the latest certified block. `strong`: of one that holds
+        whatever any node had certified before this call (a barrier is ordered first)."""
         ...
 
     async def row(self, row_digest: bytes) -> bytes:

@@ -92,6 +92,7 @@ class NodeConfig:
     peers: tuple[PeerConfig, ...]
     sockets: tuple[SocketConfig, ...]
     store_folder: Path
+    reserve_mb: int
     pool: PoolConfig
     log: LogConfig
     verification: str
@@ -126,6 +127,12 @@ def _credential(value: object) -> str:
 def _port(value: object) -> int:
     if type(value) is not int or not 0 <= value <= 65_535:
         raise ValueError("a port, 0 to 65535 (0: any free one)")
+    return value
+
+
+def _megabytes(value: object) -> int:
+    if type(value) is not int or not 0 <= value <= 100_000_000:
+        raise ValueError("a number of MB, 0 to 100000000 (0: no reserve)")
     return value
 
 
@@ -208,6 +215,12 @@ KEYS: tuple[Key, ...] = (
     Key("sockets.folder", _text, "run", "folder of the Unix sockets"),
     *(key for role in Role for key in _socket_keys(role)),
     Key("store.folder", _text, "store", "vote log, blocks, state, erasable rows"),
+    Key(
+        "store.reserve_mb",
+        _megabytes,
+        512,
+        "MB to be kept free on the disk: below it nothing new is taken in, below an eighth the node stops",
+    ),
     Key("pool.folder", _text, "pool", "encrypted objects and, in folders of their own, both wrapped halves"),
     Key("pool.objects_url", _text, None, "s3://, gs:// or az:// URL of the encrypted objects, if elsewhere"),
     Key(
@@ -376,6 +389,7 @@ def _build(file: Path, reader: _Reader) -> NodeConfig:
         peers=tuple(peers),
         sockets=sockets,
         store_folder=home / reader.get("store.folder"),
+        reserve_mb=reader.get("store.reserve_mb"),
         pool=PoolConfig(home / reader.get("pool.folder"), reader.get("pool.objects_url") or ""),
         log=LogConfig(reader.get("log.level"), reader.get("log.format")),
         verification=reader.get("verification.mode"),

@@ -28,6 +28,7 @@ from chainnode.node.errors import NOD_FORK
 from chainnode.node.executor import EVENT_RELEASED
 from chainnode.node.filing import Filing
 from chainnode.node.freshness import Freshness
+from chainnode.node.insight import Insight
 from chainnode.node.logs import node_logger
 from chainnode.node.network import Network
 from chainnode.node.opening import Opened, open_node
@@ -40,10 +41,12 @@ from chainnode.node.releases import Releases
 from chainnode.node.reporting import Reporting, trouble
 from chainnode.node.service import Service
 from chainnode.node.stash import Stash
+from chainnode.node.strong import StrongReads
 from chainnode.node.sync import Sync
 from chainnode.node.turn import Turn
 from chainnode.node.waiters import Waiters
-from consensus.messages import Message, QuorumCertificate
+from chainnode.node.watch import Watch
+from consensus.messages import QuorumCertificate
 from consensus.ready import Decided
 from consensus.types import BlockHeader
 from genesis.errors import OperatorError
@@ -90,6 +93,7 @@ class _House:
             executor=executor,
         )
         self.driver = Driver(self.engine, executor, self, now)
+        self.watch = Watch(opened, lambda peer, frame: self.network.tell(peer, frame), log)
         self._wire_links()
         self._wire_releases()
         self._wire_service(started_ms)
@@ -107,6 +111,7 @@ class _House:
             engine=self.engine,
             driver=self.driver,
             verify=opened.verify,
+            peers=self.watch.peers,
             log=log,
         )
         self.batches = Batches(
@@ -133,6 +138,7 @@ class _House:
             intake=self.batches,
             verify=opened.verify,
             trouble=lambda: trouble(genesis, self.transport),
+            reserve=self.watch.reserve,
             log=log,
         )
         self.sync = Sync(
@@ -213,6 +219,19 @@ class _House:
             transport=self.transport,
             sync=self.sync,
             admissions=self.admissions,
+            reserve=self.watch.reserve,
+            alarms=self.watch.alarms,
+        )
+        insight = Insight(
+            member=opened.member.number,
+            names=lambda: {one.number: one.id for one in opened.genesis.members},
+            window=opened.genesis.parameters.window,
+            replica=self.engine.replica,
+            replica_sets=opened.replica_sets,
+            transport=self.transport,
+            sync=self.sync,
+            peers=self.watch.peers,
+            alarms=self.watch.alarms,
         )
         desk = Desk(
             member=opened.member.number,
@@ -222,6 +241,7 @@ class _House:
             executor=executor,
             releases=self.releases,
             admissions=self.admissions,
+            reserve=self.watch.reserve,
             log=self._log,
         )
         service = Service(
@@ -236,6 +256,9 @@ class _House:
             receiver=self.receiver,
             reporting=self.reporting,
             pool=opened.pool,
+            strong=StrongReads(opened.member.number, self.admissions.submit_for),
+            insight=insight,
+            witness=self.watch.witness,
             epochs=self.epochs,
         )
         self.gateway = Gateway(service, opened.config.sockets)
@@ -243,13 +266,20 @@ class _House:
     def _register(self) -> None:
         self._opened.executor.watchers.append(self._executed)
         self.network.watch_links(self.sync.on_link)
-        self.network.handle(wire.Status, self.sync.on_status)
+        self.network.watch_links(self.watch.witness.on_link)
+        self.network.handle(wire.Status, self._on_status)
+        self.network.handle(wire.Pulse, self.watch.peers.on_pulse)
+        self.network.handle(wire.Evidence, self.watch.witness.on_frame)
         self.network.handle(wire.BlocksRequest, self.sync.on_request)
         self.network.handle(wire.Blocks, self.sync.on_blocks)
         for kind in POST_FRAMES:
             self.network.handle(kind, self.postroom.take)
         self.batches.register()
         self.batches.watch_arrivals(self.sync.wake)
+
+    async def _on_status(self, peer: int, frame: wire.Status) -> None:
+        await self.sync.on_status(peer, frame)
+        await self.watch.peers.on_status(peer, frame)
 
     # Effects of a turn (see driver.Effects)
 
@@ -262,8 +292,7 @@ class _House:
         self.batches.relay(turn.relay)
         if turn.behind is not None:
             self.sync.behind(turn.behind)
-        for evidence in turn.evidence:
-            self._log.error("equivocation", first=_short(evidence.first), second=_short(evidence.second))
+        self.watch.note(turn)
         for rejection in turn.rejections:
             self._log.debug("rejected", rule=rejection.rule, peer=rejection.replica, detail=rejection.detail)
 
@@ -310,6 +339,7 @@ class _House:
                         self.postroom.run(),
                         self.filing.run(),
                         self.reporting.run(),
+                        *self.watch.work(self.admissions.submit_own),
                     )
                 ]
                 await self.gateway.start()
@@ -341,11 +371,6 @@ async def _serve(opened: Opened, started_ms: int, tap: Tap | None, log: BoundLog
         ) from None
     except* OperatorError as group:
         raise _first(group) from None
-
-
-def _short(message: Message) -> str:
-    """For the log: a message may be as long as a frame."""
-    return repr(message)[:500]
 
 
 def _first(group: BaseExceptionGroup[Any]) -> BaseException:

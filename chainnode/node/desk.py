@@ -23,6 +23,7 @@ from chainnode.node.api import (
 )
 from chainnode.node.executor import Executor
 from chainnode.node.releases import Releases
+from chainnode.node.reserve import DiskReserve
 from chainnode.node.stash import LocalRows
 from chainnode.pool.errors import ObjectError
 from chainnode.pool.objectstore import ObjectStore
@@ -48,8 +49,10 @@ class Desk:
         executor: Executor,
         releases: Releases,
         admissions: Admissions,
+        reserve: DiskReserve,
         log: BoundLogger,
     ) -> None:
+        self._reserve = reserve
         self._member = member
         self._local_key = local_key
         self._pool = pool
@@ -90,7 +93,8 @@ class Desk:
         return macs
 
     async def put_object(self, upload: ObjectUpload) -> None:
-        """Wraps first: a ciphertext that lies in the pool can be opened by those entitled to it."""
+        self._reserve.check()
+        # Wraps first: a ciphertext that lies in the pool can be opened by those entitled to it.
         stored: list[ObjectStore] = []
         try:
             for store, data in (
@@ -115,6 +119,7 @@ class Desk:
                 self._log.warning("not taken back", object=object_id.hex(), reason=str(error))
 
     async def anchor(self, order: AnchorOrder, *, client: str, timeout_ms: int) -> SubmitResult:
+        self._reserve.check()
         try:
             policy = decode(order.policy, UsePolicy, limit_bytes=4_096)
             pointers = tuple(decode(one, ObjectPointer, limit_bytes=4_096) for one in order.pointers)

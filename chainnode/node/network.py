@@ -8,11 +8,15 @@ from structlog.stdlib import BoundLogger
 
 from chainnode.net.port import Channel, Inbound, LinkEvent, Transport
 from chainnode.net.wire import (
+    EVIDENCE_SINCE,
     MAX_OWN_VOTES,
+    PULSE_SINCE,
     Consensus,
+    Evidence,
     Frame,
     OwnVotes,
     OwnVotesRequest,
+    Pulse,
     Status,
     decode_frame,
     encode_frame,
@@ -22,6 +26,7 @@ from chainnode.node.clock import now
 from chainnode.node.complaints import Complaints
 from chainnode.node.driver import Driver
 from chainnode.node.engine import Engine
+from chainnode.node.peers import Peers
 from consensus.authenticate import Verify, authenticate
 from consensus.codec import DecodeError, decode, encode
 from consensus.messages import Authenticated, Certified, Message
@@ -32,6 +37,7 @@ STATUS_EVERY_MS = 500
 ANSWER_EVERY_MS = 250
 """So often at most a peer is told its own votes: an answer is long, and a question short."""
 OWN_VOTES_OVERHEAD_BYTES, VOTE_OVERHEAD_BYTES = 64, 8
+_SINCE: dict[type, int] = {Pulse: PULSE_SINCE, Evidence: EVIDENCE_SINCE}
 FRAMES_PER_PAUSE = 16
 """A link that is never empty must not keep the loop from the node's other work."""
 Handler = Callable[[ReplicaId, Any], Awaitable[None]]
@@ -51,8 +57,10 @@ class Network:
         engine: Engine,
         driver: Driver,
         verify: Verify,
+        peers: Peers,
         log: BoundLogger,
     ) -> None:
+        self._peers = peers
         self._member = member
         self._chain_id = chain_id
         self._sets = replica_sets
@@ -86,6 +94,12 @@ class Network:
         """Send on the bulk channel, waiting for room; False where the link is down."""
         return await self._transport.send(peer, Channel.BULK, encode_frame(frame))
 
+    def tell(self, peer: ReplicaId | None, frame: Frame) -> None:
+        """Offer a frame to a peer, or to all (None), where the link speaks its version."""
+        for one, link in self._transport.links().items():
+            if link.up and link.version >= _SINCE.get(type(frame), 0) and peer in (None, one):
+                self.offer(one, frame)
+
     def offer(self, peer: ReplicaId, frame: Frame) -> bool:
         """Send on the bulk channel if there is room."""
         return self._transport.try_send(peer, Channel.BULK, encode_frame(frame))
@@ -114,15 +128,15 @@ class Network:
                 await self._on_inbound(item)
 
     async def announce(self, height: Callable[[], int]) -> None:
-        """Tell every peer this node's certified height and view, twice a second, and ask again for its own
-        votes who has not told them. Until cancelled."""
+        """Tell every peer this node's certified height, view and clock, twice a second, and ask again for its
+        own votes who has not told them. Until cancelled."""
         while True:
-            status = Status(height(), self._engine.replica.status().view)
+            replica = self._engine.replica.status()
+            self.tell(None, Status(height(), replica.view))
+            self.tell(None, Pulse(replica.voting, now().wall_ms))
             for peer, link in self._transport.links().items():
-                if link.up:
-                    self.offer(peer, status)
-                    if not self._guard_done and peer not in self._answered:
-                        self.offer(peer, OwnVotesRequest(self._member))
+                if link.up and not self._guard_done and peer not in self._answered:
+                    self.offer(peer, OwnVotesRequest(self._member))
             await asyncio.sleep(STATUS_EVERY_MS / 1000)
 
     async def _on_link(self, event: LinkEvent) -> None:
@@ -166,6 +180,7 @@ class Network:
     async def _on_consensus(self, peer: ReplicaId, frame: Consensus) -> None:
         message = self._authenticated(peer, frame.message)
         if message is not None:
+            self._peers.on_message(peer, message.message)
             await self._driver.put(inputs.Received(message))
 
     async def _on_own_votes_request(self, peer: ReplicaId, frame: OwnVotesRequest) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from chainnode.ledger.machine import Execution
@@ -10,6 +11,7 @@ from chainnode.node.admissions import Admissions
 from chainnode.node.api import LinkReport, StatusReport, lost_quorum
 from chainnode.node.clock import now
 from chainnode.node.executor import Executor
+from chainnode.node.reserve import DiskReserve
 from chainnode.node.sync import Sync
 from consensus.replica import Replica
 from genesis.document import Genesis
@@ -56,7 +58,11 @@ class Reporting:
         transport: Transport,
         sync: Sync,
         admissions: Admissions,
+        reserve: DiskReserve,
+        alarms: Callable[[], tuple[str, ...]],
     ) -> None:
+        self._reserve = reserve
+        self._alarms = alarms
         self._genesis = genesis
         self._member = member
         self._home = home
@@ -108,6 +114,8 @@ class Reporting:
             commit_latency_ms=self._admissions.latencies.summary(),
             quorum=self._genesis.replica_set().quorum,
             links=tuple(self._links()),
+            free_bytes=self._reserve.free_bytes,
+            alarms=self._alarms(),
         )
 
     def _links(self) -> list[LinkReport]:

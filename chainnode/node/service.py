@@ -10,6 +10,7 @@ from chainnode.node.api import (
     BlockView,
     ChainInfo,
     EventView,
+    EvidenceView,
     Half,
     NotFound,
     ObjectUpload,
@@ -22,9 +23,13 @@ from chainnode.node.api import (
 from chainnode.node.desk import Desk
 from chainnode.node.epochs import EpochSteps
 from chainnode.node.executor import Executor
+from chainnode.node.insight import Insight
 from chainnode.node.reads import Reads
 from chainnode.node.receiver import Receiver
 from chainnode.node.reporting import Reporting
+from chainnode.node.strong import StrongReads
+from chainnode.node.whyreport import WhyReport
+from chainnode.node.witness import Witness
 from chainnode.pool.pool import Pool
 from chainnode.store.chain import ChainStore
 from consensus.codec import encode
@@ -47,9 +52,21 @@ class Service:
     reporting: Reporting
     pool: Pool
     epochs: EpochSteps
+    strong: StrongReads
+    insight: Insight
+    witness: Witness
 
     def status(self) -> StatusReport:
         return self.reporting.report()
+
+    def why(self) -> WhyReport:
+        return self.insight.report()
+
+    def evidence(self) -> tuple[EvidenceView, ...]:
+        return self.witness.list()
+
+    def evidence_file(self, evidence_id: bytes) -> bytes:
+        return self.witness.file(evidence_id)
 
     def info(self) -> ChainInfo:
         tip = self.executor.tip
@@ -70,8 +87,10 @@ class Service:
         return await self.admissions.submit(submission, parts, client=client, timeout_ms=timeout_ms)
 
     async def read(
-        self, key: bytes, *, prefix: bool, limit: int, min_height: int, timeout_ms: int
+        self, key: bytes, *, prefix: bool, limit: int, min_height: int, strong: bool, timeout_ms: int
     ) -> ReadResult:
+        if strong:
+            min_height = max(min_height, await self.strong.height(timeout_ms))
         return await self.reads.state(
             key, prefix=prefix, limit=limit, min_height=min_height, timeout_ms=timeout_ms
         )

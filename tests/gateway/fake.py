@@ -7,6 +7,7 @@ from chainnode.node.api import (
     ChainInfo,
     Entry,
     EventView,
+    EvidenceView,
     Half,
     LinkReport,
     NotFound,
@@ -21,6 +22,7 @@ from chainnode.node.api import (
     SubmitResult,
 )
 from chainnode.node.config import SocketConfig
+from chainnode.node.whyreport import LackingReport, PeerReport, WhyReport
 from genesis.errors import EXIT_ENVIRONMENT, ErrorCode, OperatorError
 
 DISK_FULL = ErrorCode("STO-77", EXIT_ENVIRONMENT, "a code that the client's process never defined")
@@ -43,6 +45,37 @@ STATUS = StatusReport(
     commit_latency_ms=(1.5, 2.5, 3.5),
     quorum=3,
     links=(LinkReport(0, "hospital-a", True, 7, 12, 0), LinkReport(2, "hospital-c", False, 0, -1, 9)),
+    free_bytes=6,
+    alarms=("the disk", "the clock"),
+)
+WHY = WhyReport(
+    member=1,
+    slug="hospital-b",
+    epoch=0,
+    view=2,
+    changing=True,
+    primary="hospital-c",
+    certified=7,
+    executed=8,
+    behind=None,
+    votes=True,
+    silent_because="asks",
+    quorum=3,
+    window=16,
+    timers=(("pulse", 300),),
+    batches_here=4,
+    batches_waiting=1,
+    asked=(("hospital-a", 2),),
+    lacking=LackingReport(8, "certify", (), ("hospital-a",), ("hospital-a", "hospital-d")),
+    alarms=("the disk", "the clock"),
+    peers=(
+        PeerReport(0, "hospital-a", True, "", 2, 7, 2, True, False, "commit 8", 12, 3, 900, -5),
+        PeerReport(2, "hospital-c", False, "silent", 0, 0, 0, True, None, "", None, None, 0, None),
+    ),
+)
+EVIDENCE = (
+    EvidenceView(b"e" * 32, 3, 0, "prepare", 9, 2, 400, 11),
+    EvidenceView(b"f" * 32, 3, 0, "commit", 9, 2, 400, 0),
 )
 INFO = ChainInfo(
     b"c" * 32, "demo", 1, ((0, "hospital-a", "A"), (1, "hospital-b", "B")), 7, 9, 1_000, b"genesis"
@@ -71,6 +104,17 @@ class FakeNode:
     def info(self):
         return INFO
 
+    def why(self):
+        return WHY
+
+    def evidence(self):
+        return EVIDENCE
+
+    def evidence_file(self, evidence_id):
+        if evidence_id != EVIDENCE[0].id:
+            raise NotFound("unknown-evidence", "there is none")
+        return b"f" * 600_000
+
     async def submit(self, submission, parts, *, client, timeout_ms):
         self.arrivals.put_nowait(None)
         self.calls.append(("submit", submission, tuple(parts), client, timeout_ms))
@@ -78,8 +122,8 @@ class FakeNode:
             await self.held.wait()
         return SubmitResult(b"t" * 32, Outcome.TURNED_AWAY, 7, "malformed", "it is none", b"signed")
 
-    async def read(self, key, *, prefix, limit, min_height, timeout_ms):
-        self.calls.append(("read", key, prefix, limit, min_height, timeout_ms))
+    async def read(self, key, *, prefix, limit, min_height, strong, timeout_ms):
+        self.calls.append(("read", key, prefix, limit, min_height, strong, timeout_ms))
         if min_height > self.height:
             raise ReadTimeout("height-not-reached", f"{min_height} was not reached")
         if key == b"boom":

@@ -2,13 +2,29 @@
 
 import pytest
 
-from chainnode.node.api import AnchorOrder, ObjectUpload, Outcome, Part, ReadTimeout, Refused
-from tests.gateway.fake import BLOCK, INFO, RELEASED, STAMP, STATUS
+from chainnode.node.api import AnchorOrder, NotFound, ObjectUpload, Outcome, Part, ReadTimeout, Refused
+from tests.gateway.fake import BLOCK, EVIDENCE, INFO, RELEASED, STAMP, STATUS, WHY
 
 
 async def test_status_and_info_come_back_whole(sysadmin):
     assert await sysadmin.status() == STATUS
     assert await sysadmin.info() == INFO
+
+
+async def test_why_and_evidence_come_back_whole(sysadmin):
+    assert await sysadmin.why() == WHY
+    assert await sysadmin.evidence() == EVIDENCE
+    assert await sysadmin.evidence_file(EVIDENCE[0].id) == b"f" * 600_000
+    with pytest.raises(NotFound):
+        await sysadmin.evidence_file(b"x" * 32)
+    with pytest.raises(Refused):
+        await sysadmin.evidence_file(b"short")
+
+
+async def test_a_strong_read_says_so(steward, node):
+    await steward.read(b"key", strong=True, timeout_ms=7)
+    await steward.read(b"key", timeout_ms=7)
+    assert [call[5] for call in node.calls] == [True, False]
 
 
 async def test_submit_carries_parts_and_the_nodes_signed_statement(steward, node):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -13,11 +14,13 @@ from chainnode.ledger.statement import verify_refusal
 from chainnode.ledger.transaction import Submission, transaction_id
 from chainnode.node.admissions import MAX_SUBMISSION_BYTES, Admissions
 from chainnode.node.api import Outcome, Part, SubmitResult
+from chainnode.node.reserve import MB, DiskReserve
 from chainnode.node.stash import Stash
 from chainnode.node.waiters import Waiters
 from chainnode.vault.keys import verify
 from chainnode.vault.parts import PART_BYTES, parts_digest
 from consensus.codec import encode
+from genesis.errors import OperatorError
 from tests.ledger.scene import PROVIDER, Scene, pointer
 from tests.ledger.world import Actor, id16
 from tests.node.stand_ins import Log, SceneExecutor, signing_key, until
@@ -33,6 +36,8 @@ class Node:
         self.scene, self.chain, self.answer = scene, scene.chain, answer
         self.taken: list[Submission] = []
         self.trouble = ""
+        self.free = 1_000 * MB
+        self.reserve = DiskReserve(Path("/home"), 500 * MB, Log(), lambda _: self.free)  # type: ignore[arg-type]
         self.rows = MemoryChainStore()
         self.waiters = Waiters(self.chain.height)
         self.admissions = Admissions(
@@ -46,6 +51,7 @@ class Node:
             intake=self,
             verify=verify,
             trouble=lambda: self.trouble,
+            reserve=self.reserve,
             log=Log(),
         )
 
@@ -248,3 +254,15 @@ async def test_what_the_node_says_for_itself_is_signed_with_its_validator_key(no
     assert await node.admissions.submit_own(Barrier(1)) == "not-permitted"
     node.answer = "busy"
     assert await node.admissions.submit_own(Barrier(PROVIDER)) == "busy"
+
+
+async def test_below_the_disks_reserve_users_are_refused_and_the_nodes_own_word_goes_on(node: Node):
+    node.free = 100 * MB
+    node.reserve.look()
+    with pytest.raises(OperatorError) as refused:
+        await node.hand_in(node.department("surgery"))
+    assert refused.value.code.code == "NOD-03" and not node.taken
+    waiting = asyncio.create_task(node.admissions.submit_own(Barrier(PROVIDER)))
+    await until(lambda: bool(node.taken))
+    node.certify(node.taken[0])
+    assert await waiting == "ok"

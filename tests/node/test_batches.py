@@ -11,6 +11,7 @@ from chainnode.ledger.transaction import BatchBody, SignedBatch, Submission, bat
 from chainnode.net.wire import Batch, BatchMissing, BatchOffer, BatchRequest
 from chainnode.node.batches import REQUESTS_PER_TURN, Batches
 from chainnode.node.network import Network
+from chainnode.node.peers import Peers
 from chainnode.node.turn import BatchStored
 from chainnode.vault.keys import verify
 from consensus.codec import decode, encode
@@ -40,6 +41,7 @@ class Node:
             engine=SimpleNamespace(),  # type: ignore[arg-type]
             driver=self.driver,  # type: ignore[arg-type]
             verify=verify,
+            peers=Peers((1, 2, 3), 2_000, self.log),  # type: ignore[arg-type]
             log=self.log,
         )
         self.batches = Batches(

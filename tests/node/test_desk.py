@@ -10,6 +10,7 @@ from chainnode.node.admissions import Admissions
 from chainnode.node.api import AnchorOrder, NotFound, ObjectUpload, Outcome, Refused, SubmitResult
 from chainnode.node.desk import MAX_MACS, Desk
 from chainnode.node.releases import Releases
+from chainnode.node.reserve import MB, DiskReserve
 from chainnode.node.stash import Stash
 from chainnode.node.waiters import Waiters
 from chainnode.pool.pool import Pool
@@ -38,6 +39,8 @@ class Node:
         self.executor, self.rows, self.log = Executor(self.chain), MemoryChainStore(), Log()
         self.executor.results = {}  # type: ignore[attr-defined]
         self.pool = Pool.open(folder)
+        self.free = 1_000 * MB
+        self.reserve = DiskReserve(folder, 500 * MB, self.log, lambda _: self.free)  # type: ignore[arg-type]
         self.waiters = Waiters(self.chain.height)
         self.desk = Desk(
             member=PROVIDER,
@@ -57,8 +60,10 @@ class Node:
                 intake=self,
                 verify=verify,
                 trouble=str,
+                reserve=self.reserve,
                 log=self.log,
             ),
+            reserve=self.reserve,
             log=self.log,
         )
 
@@ -281,3 +286,14 @@ async def test_other_roles_and_unknown_applications_have_no_halves(node: Node):
 async def test_two_uploads_at_once_do_not_disturb_each_other(node: Node):
     await asyncio.gather(node.upload("a1"), node.upload("a2"), node.upload("a1"))
     await until(lambda: node.stored("a1") == node.stored("a2") == [True] * 3)
+
+
+async def test_below_the_disks_reserve_nothing_is_taken_into_the_pool_or_anchored(node: Node):
+    await node.upload("a1")
+    node.free = 100 * MB
+    node.reserve.look()
+    for call in (node.upload("b1"), node.anchor(pointer("a1", node.scene.handle("ada")))):
+        with pytest.raises(OperatorError) as refused:
+            await call
+        assert refused.value.code.code == "NOD-03"
+    assert node.stored("b1") == [False, False, False] and node.stored("a1") == [True, True, True]

@@ -15,11 +15,13 @@ from chainnode.net.wire import (
     Hello,
     OwnVotes,
     OwnVotesRequest,
+    Pulse,
     Status,
 )
 from chainnode.node import turn as inputs
 from chainnode.node.complaints import PER_MINUTE
 from chainnode.node.network import Network
+from chainnode.node.peers import Peers
 from chainnode.node.turn import Turn
 from consensus.codec import encode
 from consensus.messages import BlockVote, Message
@@ -37,9 +39,10 @@ class Node:
     def __init__(self, n: int = 4, frame_bytes: int = 1_048_576) -> None:
         self.wires, self.driver, self.log = Wires(n - 1, frame_bytes), Inputs(), Log()
         self.votes: list[Message] = []
-        status = SimpleNamespace(view=2, certified=0)
+        status = SimpleNamespace(view=2, certified=0, voting=False)
         replica = SimpleNamespace(status=lambda: status, votes_of=lambda peer: tuple(self.votes))
         everybody: ReplicaSet = members(n)
+        self.peers = Peers(range(1, n), 2_000, self.log)  # type: ignore[arg-type]
         self.network = Network(
             member=0,
             chain_id=CHAIN,
@@ -49,6 +52,7 @@ class Node:
             engine=SimpleNamespace(replica=replica),  # type: ignore[arg-type]
             driver=self.driver,  # type: ignore[arg-type]
             verify=fake_verify,
+            peers=self.peers,
             log=self.log,
         )
 
@@ -218,3 +222,22 @@ async def test_a_turns_messages_go_to_whom_they_are_for(node: Node):
         (2, Channel.VOTES, encode(everybody)),
         (2, Channel.VOTES, encode(one)),
     ]
+
+
+async def test_a_pulse_goes_to_the_links_that_speak_it_with_every_status():
+    node = Node()
+    node.wires.versions[2] = 1
+    announcing = asyncio.create_task(node.network.announce(lambda: 5))
+    await until(lambda: len(node.wires.frames(Status)) >= 3)
+    await stopped(announcing)
+    assert len(node.wires.frames(Pulse, 1)) == len(node.wires.frames(Pulse, 3)) == 1
+    assert not node.wires.frames(Pulse, 2) and node.wires.frames(Status, 2) == [Status(5, 2)]
+    assert node.wires.frames(Pulse, 1)[0].voting is False
+
+
+async def test_the_last_consensus_message_of_each_peer_is_noted():
+    node = Node()
+    running = asyncio.create_task(node.network.run())
+    node.wires.comes(2, Consensus(encode(block_vote(4, 2))), Channel.VOTES)
+    await until(lambda: node.peers.of(2).message == "block-vote 4")
+    await stopped(running)

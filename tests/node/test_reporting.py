@@ -11,6 +11,7 @@ from chainnode.ledger.records import Result
 from chainnode.node import reporting as reporting_module
 from chainnode.node.latency import Latencies
 from chainnode.node.reporting import Reporting, folder_bytes, resident_bytes
+from tests.consensus.fakes import members
 from tests.ledger.world import Chain, digest32
 from tests.node.stand_ins import SceneExecutor, stopped, until
 from tests.node.wires import Wires
@@ -20,7 +21,7 @@ def report_on(home: Path) -> Reporting:
     names = {number: SimpleNamespace(id=f"hospital-{number}") for number in range(4)}
     status = SimpleNamespace(view=3, primary=3, voting=False, silent_because="asks its peers")
     return Reporting(
-        genesis=SimpleNamespace(network="test", member=names.get),  # type: ignore[arg-type]
+        genesis=SimpleNamespace(network="test", member=names.get, replica_set=lambda: members(4)),  # type: ignore[arg-type]
         member=0,
         home=home,
         started_ms=0,
@@ -29,6 +30,8 @@ def report_on(home: Path) -> Reporting:
         transport=Wires(3),  # type: ignore[arg-type]
         sync=SimpleNamespace(height=7, claimed=lambda peer: peer),  # type: ignore[arg-type]
         admissions=SimpleNamespace(latencies=Latencies()),  # type: ignore[arg-type]
+        reserve=SimpleNamespace(free_bytes=5),  # type: ignore[arg-type]
+        alarms=lambda: ("the disk",),
     )
 
 
@@ -43,6 +46,7 @@ def test_a_report_tells_the_node_and_each_of_its_links(tmp_path: Path):
     assert (report.slug, report.height, report.view, report.voting, report.why) == (
         "hospital-0", 7, 3, False, "asks its peers",
     )  # fmt: skip
+    assert (report.free_bytes, report.alarms) == (5, ("the disk",))
     assert report.transactions == 2 and report.first_commit_ms == first > 0
     assert [(link.member, link.slug, link.height) for link in report.links] == [
         (1, "hospital-1", 1), (2, "hospital-2", 2), (3, "hospital-3", 3),

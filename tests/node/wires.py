@@ -3,7 +3,7 @@
 import asyncio
 
 from chainnode.net.port import Channel, Inbound, LinkEvent, LinkStatus, PeerId
-from chainnode.net.wire import Frame, decode_frame, encode_frame
+from chainnode.net.wire import NEWEST_VERSION, Frame, decode_frame, encode_frame
 from chainnode.node.driver import Synced
 from chainnode.node.turn import Input
 
@@ -15,6 +15,7 @@ class Wires:
         self.up = {peer: True for peer in range(1, peers + 1)}
         self.frame_bytes = frame_bytes
         self.full: set[PeerId] = set()
+        self.versions = dict.fromkeys(self.up, NEWEST_VERSION)
         self.sent: list[tuple[PeerId, Channel, Frame]] = []
         self.inbound: asyncio.Queue[Inbound | LinkEvent] = asyncio.Queue()
 
@@ -33,7 +34,10 @@ class Wires:
         return await self.inbound.get()
 
     def links(self) -> dict[PeerId, LinkStatus]:
-        return {peer: LinkStatus(peer, up, 0) for peer, up in self.up.items()}
+        return {
+            peer: LinkStatus(peer, up, 0, version=self.versions[peer] if up else 0)
+            for peer, up in self.up.items()
+        }
 
     def comes(self, peer: PeerId, frame: Frame | bytes, channel: Channel = Channel.BULK) -> None:
         data = frame if isinstance(frame, bytes) else encode_frame(frame)

@@ -1,0 +1,66 @@
+"""What an operator is to be told of, apart from the node's own work: peers and clocks, the disk, evidence."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from structlog.stdlib import BoundLogger
+
+from chainnode.net import wire
+from chainnode.node.opening import Opened
+from chainnode.node.peers import Peers
+from chainnode.node.reserve import MB, DiskReserve, free_bytes
+from chainnode.node.turn import Turn
+from chainnode.node.witness import Witness
+from consensus.types import ReplicaId
+
+CLOCK_RULE = "clock"
+"""Of a rejection whose detail is the time that a peer proposed."""
+
+Tell = Callable[[ReplicaId | None, wire.Frame], None]
+
+
+class Watch:
+    def __init__(self, opened: Opened, tell: Tell, log: BoundLogger) -> None:
+        """`tell`: a peer or all of them (None), where their links speak the frame's version."""
+        genesis, config = opened.genesis, opened.config
+        folders = {config.home, config.store_folder, config.pool.folder}
+        self._member = opened.member.number
+        self.peers = Peers(
+            [one.number for one in genesis.members if one.number != self._member],
+            genesis.parameters.clock_skew_ms,
+            log,
+        )
+        self.reserve = DiskReserve(
+            config.home,
+            config.reserve_mb * MB,
+            log,
+            # They may lie on disks of their own.
+            free=lambda _: min(free_bytes(folder) for folder in folders),
+        )
+        self.witness = Witness(
+            chain_id=genesis.chain_id,
+            rows=opened.store,
+            replica_sets=opened.replica_sets,
+            verify=opened.verify,
+            message_bytes=genesis.parameters.frame_bytes,
+            tell=tell,
+            state=lambda: opened.executor.state,
+            log=log,
+        )
+
+    def note(self, turn: Turn) -> None:
+        """What a turn brought of peers that lie or whose clocks are off."""
+        for evidence in turn.evidence:
+            self.witness.seen(evidence)
+        for rejection in turn.rejections:
+            if rejection.rule == CLOCK_RULE:
+                self.peers.proposed(rejection.replica, int(rejection.detail))
+
+    def alarms(self) -> tuple[str, ...]:
+        """What is to be mended, a sentence each."""
+        troubles = (self.reserve.trouble, self.peers.clock_trouble(), self.witness.trouble)
+        return tuple(filter(None, troubles))
+
+    def work(self, submit_own: Any) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What runs until it is cancelled. Raises OperatorError NOD-04."""
+        return self.reserve.run(), self.witness.run(submit_own, self._member)
