@@ -14,7 +14,7 @@ from consensus.codec import DecodeError, decode, encode
 OLDEST_VERSION, NEWEST_VERSION = 1, 2
 """Of the frames that this release speaks. A link speaks the newest version that both sides know; a peer with
 none in common is refused, with both ranges named."""
-PULSE_SINCE, EVIDENCE_SINCE = 2, 2
+PULSE_SINCE, EVIDENCE_SINCE, SNAPSHOTS_SINCE = 2, 2, 2
 
 MAX_OFFERED_DIGESTS = 1_024
 MAX_BLOCKS = 256
@@ -23,6 +23,9 @@ MAX_PARTS = 4_096
 MAX_SEALED_BYTES = 4_096
 MAX_ROWS_IN_FRAME = 1_024
 MAX_CHUNKS = 1_048_576
+MAX_ITEM_BYTES = 32_768
+MAX_PIECE_TOTAL_BYTES = 67_108_864
+MAX_HEADER_BYTES = 4_096
 
 Id = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Digest32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -178,6 +181,53 @@ class Rows(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag
     rows: Annotated[tuple[Row, ...], Meta(max_length=MAX_ROWS_IN_FRAME)]
 
 
+class BlocksPruned(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="blocks-pruned"):
+    """The answer to a BlocksRequest for blocks that are not kept: `lowest` is the first one that is."""
+
+    lowest: Natural
+    tip_height: Natural
+
+
+class SnapshotRequest(
+    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="snapshot-request"
+):
+    """Offer a snapshot of the state above this height, once there is one."""
+
+    above: Natural
+
+
+class SnapshotOffer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="snapshot-offer"):
+    """Encoded BlockHeader and its QuorumCertificate: they prove the height and the state's root."""
+
+    header: Annotated[bytes, Meta(min_length=1, max_length=MAX_HEADER_BYTES)]
+    certificate: Bytes
+
+
+class PieceRequest(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="piece-request"):
+    """An encoded node.items.Item of the snapshot at `height`, from byte `offset` on. `ticket`: the asker's
+    number for it."""
+
+    ticket: Natural
+    height: Natural
+    item: Annotated[bytes, Meta(min_length=1, max_length=MAX_ITEM_BYTES)]
+    offset: Natural
+
+
+class Piece(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="piece"):
+    """Bytes of an item from `offset` on, of `total`."""
+
+    ticket: Natural
+    offset: Natural
+    total: Annotated[int, Meta(ge=1, le=MAX_PIECE_TOTAL_BYTES)]
+    data: Bytes
+
+
+class PieceMissing(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="piece-missing"):
+    """There is no such snapshot here, or no longer."""
+
+    ticket: Natural
+
+
 Frame: TypeAlias = (
     Hello
     | Consensus
@@ -199,6 +249,12 @@ Frame: TypeAlias = (
     | PartAck
     | RowsRequest
     | Rows
+    | BlocksPruned
+    | SnapshotRequest
+    | SnapshotOffer
+    | PieceRequest
+    | Piece
+    | PieceMissing
 )
 FRAME_TYPES: tuple[type[Frame], ...] = get_args(Frame)
 
@@ -222,6 +278,8 @@ def decode_frame(data: bytes, *, limit_bytes: int) -> Frame:
         raise DecodeError("malformed", f"a row's salt is 32 bytes and its data at most {MAX_ROW_BYTES}")
     if isinstance(frame, ObjectChunk) and frame.index >= frame.total:
         raise DecodeError("malformed", f"no chunk {frame.index} among {frame.total}")
+    if isinstance(frame, Piece) and frame.offset + len(frame.data) > frame.total:
+        raise DecodeError("malformed", f"a piece reaches beyond {frame.total} bytes")
     return frame
 
 

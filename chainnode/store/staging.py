@@ -74,6 +74,8 @@ class Staging:
     def __init__(self, folder: Path, chain_id: bytes) -> None:
         """Open `folder`/incoming or make it. What cannot be read, or is another chain's, is begun anew."""
         self.path = folder / INCOMING
+        self.interrupted = False
+        """Set from another thread: what takes long ends early, by an InterruptedError; it can be done again."""
         self._chain_id = chain_id
         try:
             self._open()
@@ -210,6 +212,7 @@ class Staging:
         transactions: dict[Digest, int] = {}
         rows: dict[Digest, None] = {}
         for key, value in self._raw_items(b"s", b"s"):
+            self._go_on()
             record = record_at(key[1:], value)
             if record is None:
                 continue
@@ -266,6 +269,7 @@ class Staging:
         return tree.root
 
     def _grow(self, tree: StateTree, changes: dict[bytes, bytes | None]) -> None:
+        self._go_on()
         puts = tree.update(changes)
         self._db.write([(STATE + name, value) for name, value in puts.items()], sync=False)
 
@@ -282,7 +286,12 @@ class Staging:
             assert isinstance(payload, AnchorRecords), "a quorum executed it as one"
             root, entries = index_entries(payload)
             assert name == b"s" + keys.batch(root), "the state names the root of its pointers"
+            self._go_on()
             yield [(STATE + b"i" + key, encode(entry)) for key, entry in entries]
+
+    def _go_on(self) -> None:
+        if self.interrupted:
+            raise InterruptedError
 
     def _take_over(self, old: ChainStore) -> None:
         genesis, body = old.header(0), old.body(0)

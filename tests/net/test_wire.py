@@ -16,6 +16,7 @@ from chainnode.net.wire import (
     BatchOffer,
     BatchRequest,
     Blocks,
+    BlocksPruned,
     BlocksRequest,
     Consensus,
     Evidence,
@@ -29,10 +30,15 @@ from chainnode.net.wire import (
     Part,
     PartAck,
     PartDelivery,
+    Piece,
+    PieceMissing,
+    PieceRequest,
     Pseudonym,
     Pulse,
     Rows,
     RowsRequest,
+    SnapshotOffer,
+    SnapshotRequest,
     Status,
     decode_frame,
     encode_frame,
@@ -63,6 +69,12 @@ EXAMPLES: list[Frame] = [
     PartAck(ID, DIGEST),
     RowsRequest((DIGEST,)),
     Rows((Row(DIGEST, b"row"),)),
+    BlocksPruned(7, 12),
+    SnapshotRequest(7),
+    SnapshotOffer(b"header", b"certificate"),
+    PieceRequest(1, 9, b"item", 0),
+    Piece(1, 4, 8, b"data"),
+    PieceMissing(1),
 ]
 
 BAD: list[Frame] = [
@@ -87,6 +99,11 @@ BAD: list[Frame] = [
     PartDelivery(9, ID, (Part(ID, "patient", bytes(MAX_SEALED_BYTES + 1)),), (), True),
     Rows((Row(DIGEST[:31], b"row"),)),
     Rows((Row(DIGEST, bytes(16_385)),)),
+    SnapshotOffer(bytes(4_097), b"certificate"),
+    PieceRequest(1, 9, bytes(32_769), 0),
+    Piece(1, 5, 8, b"data"),
+    Piece(1, 0, 2**27, b"data"),
+    Piece(1, 0, 1, b""),
 ]
 
 
