@@ -5,7 +5,6 @@ the documentation all come from it. Nothing secret stands in the file: passphras
 their own or from systemd's credentials.
 """
 
-import ipaddress
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -13,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chainnode.node import values as v
 from chainnode.node.api import Role
 from genesis.errors import EXIT_USAGE, OperatorError, define
 
 CONFIG_NAME = "chainnode.toml"
 MAX_CONFIG_BYTES = 262_144
 MAX_PEERS = 100
+MAX_BLOCKS = 1_000_000_000
 
 CFG_UNREADABLE = define("CFG-01", EXIT_USAGE, "the configuration file is missing or cannot be read")
 CFG_SYNTAX = define("CFG-02", EXIT_USAGE, "the configuration file is not TOML")
@@ -27,12 +28,6 @@ CFG_MISSING = define("CFG-04", EXIT_USAGE, "the configuration lacks a key")
 CFG_VALUE = define("CFG-05", EXIT_USAGE, "a value in the configuration is not allowed")
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
-_CREDENTIAL = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_ADDRESS = re.compile(
-    r"(?:\[([0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]{1,15})?)\]|([A-Za-z0-9._-]{1,253})):([0-9]{1,5})"
-)
-_NUMBERS = re.compile(r"[0-9.]+")
-_MODE = re.compile(r"0[0-7]{3}")
 _REQUIRED = object()
 
 
@@ -73,6 +68,17 @@ class PoolConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainConfig:
+    """How far back blocks are kept (0: all), how often snapshots are made, from what gap on (0: none) one is
+    taken over, and whether a damaged chain is moved aside and fetched anew."""
+
+    keep_blocks: int
+    snapshot_every: int
+    join_gap: int
+    resync: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     level: str
     format: str
@@ -93,6 +99,7 @@ class NodeConfig:
     sockets: tuple[SocketConfig, ...]
     store_folder: Path
     reserve_mb: int
+    chain: ChainConfig
     pool: PoolConfig
     log: LogConfig
     verification: str
@@ -102,68 +109,6 @@ class NodeConfig:
 
     def socket(self, role: Role) -> SocketConfig:
         return next(socket for socket in self.sockets if socket.role is role)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value or len(value) > 1_024 or not value.isprintable():
-        raise ValueError("a text of 1 to 1024 printable characters")
-    return value
-
-
-def _name(value: object) -> str:
-    if value == "":
-        return ""
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", value):
-        raise ValueError("a Unix name, or empty")
-    return value
-
-
-def _credential(value: object) -> str:
-    if not isinstance(value, str) or not _CREDENTIAL.fullmatch(value):
-        raise ValueError("the name of a systemd credential")
-    return value
-
-
-def _port(value: object) -> int:
-    if type(value) is not int or not 0 <= value <= 65_535:
-        raise ValueError("a port, 0 to 65535 (0: any free one)")
-    return value
-
-
-def _megabytes(value: object) -> int:
-    if type(value) is not int or not 0 <= value <= 100_000_000:
-        raise ValueError("a number of MB, 0 to 100000000 (0: no reserve)")
-    return value
-
-
-def _mode(value: object) -> int:
-    if not isinstance(value, str) or not _MODE.fullmatch(value) or int(value, 8) & 0o007:
-        raise ValueError('an octal mode in quotes that shuts out others, such as "0660"')
-    return int(value, 8)
-
-
-def _address(value: object) -> tuple[str, int]:
-    parts = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
-    if parts is None:
-        raise ValueError('"host:port", such as "10.0.0.2:7400" or "[fd00::2]:7400"')
-    if not 1 <= int(parts[3]) <= 65_535:
-        raise ValueError("a port from 1 to 65535")
-    host = parts[1] or parts[2]
-    if parts[1] or _NUMBERS.fullmatch(host):
-        try:
-            ipaddress.ip_address(host)
-        except ValueError as error:
-            raise ValueError(f"an IP address or a name: {error}") from None
-    return host, int(parts[3])
-
-
-def _choice(*allowed: str) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        if value not in allowed:
-            raise ValueError("one of " + ", ".join(allowed))
-        return str(value)
-
-    return parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,53 +128,106 @@ class Key:
 def _socket_keys(role: Role) -> tuple[Key, ...]:
     name = f"sockets.{role.value}"
     return (
-        Key(f"{name}.owner", _name, "", f"Unix owner of the {role.value} socket; empty: the node's own user"),
         Key(
-            f"{name}.group", _name, "", f"Unix group whose members act as {role.value}; empty: the node's own"
+            f"{name}.owner",
+            v.name,
+            "",
+            f"Unix owner of the {role.value} socket; empty: the node's own user",
         ),
-        Key(f"{name}.mode", _mode, "0660", "permissions of the socket; others never get any"),
+        Key(
+            f"{name}.group",
+            v.name,
+            "",
+            f"Unix group whose members act as {role.value}; empty: the node's own",
+        ),
+        Key(f"{name}.mode", v.mode, "0660", "permissions of the socket; others never get any"),
     )
 
 
 KEYS: tuple[Key, ...] = (
-    Key("genesis.file", _text, "genesis.cbor", "the signed genesis document"),
-    Key("keys.keystore", _text, "keystore.key", "the node's keys, encrypted"),
-    Key("keys.passphrase_file", _text, None, "file that holds the boot passphrase (or use keys.credential)"),
+    Key("genesis.file", v.text, "genesis.cbor", "the signed genesis document"),
+    Key("keys.keystore", v.text, "keystore.key", "the node's keys, encrypted"),
     Key(
-        "keys.credential", _credential, None, "name of the systemd credential that holds the boot passphrase"
+        "keys.passphrase_file",
+        v.text,
+        None,
+        "file that holds the boot passphrase (or use keys.credential)",
     ),
-    Key("listen.host", _text, "0.0.0.0", "address that other members' nodes connect to"),
-    Key("listen.port", _port, 7400, "TCP port of the same"),
+    Key(
+        "keys.credential",
+        v.credential,
+        None,
+        "name of the systemd credential that holds the boot passphrase",
+    ),
+    Key("listen.host", v.text, "0.0.0.0", "address that other members' nodes connect to"),
+    Key("listen.port", v.port, 7400, "TCP port of the same"),
     Key(
         "peers.*.address",
-        _address,
+        v.address,
         None,
         'where that member\'s node listens, host:port (needless with dial = "in")',
     ),
     Key(
         "peers.*.dial",
-        _choice("auto", "in", "out"),
+        v.choice("auto", "in", "out"),
         "auto",
         "who connects: out (this node), in (the peer), auto",
     ),
-    Key("sockets.folder", _text, "run", "folder of the Unix sockets"),
+    Key("sockets.folder", v.text, "run", "folder of the Unix sockets"),
     *(key for role in Role for key in _socket_keys(role)),
-    Key("store.folder", _text, "store", "vote log, blocks, state, erasable rows"),
+    Key("store.folder", v.text, "store", "vote log, blocks, state, erasable rows"),
     Key(
         "store.reserve_mb",
-        _megabytes,
+        v.megabytes,
         512,
         "MB to be kept free on the disk: below it nothing new is taken in, below an eighth the node stops",
     ),
-    Key("pool.folder", _text, "pool", "encrypted objects and, in folders of their own, both wrapped halves"),
-    Key("pool.objects_url", _text, None, "s3://, gs:// or az:// URL of the encrypted objects, if elsewhere"),
     Key(
-        "log.level", _choice("debug", "info", "warning", "error"), "info", "least severe line that is logged"
+        "store.keep_blocks",
+        v.count(0, MAX_BLOCKS),
+        0,
+        "blocks that are kept, 0 for all; as many as replays need stay, and what the state rests on",
     ),
-    Key("log.format", _choice("json", "console"), "json", "one JSON object a line, or text for people"),
+    Key(
+        "store.snapshot_every",
+        v.count(1, MAX_BLOCKS),
+        1_000,
+        "at every so many blocks a snapshot is made for nodes that join",
+    ),
+    Key(
+        "store.join_gap",
+        v.count(0, MAX_BLOCKS),
+        1_000,
+        "so many blocks behind the node takes over a snapshot instead of following block by block; 0: never",
+    ),
+    Key(
+        "store.resync",
+        v.choice("on", "off"),
+        "on",
+        "on: a damaged chain folder is moved aside and fetched anew from the peers; off: the node stops",
+    ),
+    Key(
+        "pool.folder",
+        v.text,
+        "pool",
+        "encrypted objects and, in folders of their own, both wrapped halves",
+    ),
+    Key(
+        "pool.objects_url",
+        v.text,
+        None,
+        "s3://, gs:// or az:// URL of the encrypted objects, if elsewhere",
+    ),
+    Key(
+        "log.level",
+        v.choice("debug", "info", "warning", "error"),
+        "info",
+        "least severe line that is logged",
+    ),
+    Key("log.format", v.choice("json", "console"), "json", "one JSON object a line, or text for people"),
     Key(
         "verification.mode",
-        _choice("inline", "thread"),
+        v.choice("inline", "thread"),
         "inline",
         "where the signatures of large batches are checked: in the loop, or in a thread",
     ),
@@ -390,6 +388,12 @@ def _build(file: Path, reader: _Reader) -> NodeConfig:
         sockets=sockets,
         store_folder=home / reader.get("store.folder"),
         reserve_mb=reader.get("store.reserve_mb"),
+        chain=ChainConfig(
+            reader.get("store.keep_blocks"),
+            reader.get("store.snapshot_every"),
+            reader.get("store.join_gap"),
+            reader.get("store.resync") == "on",
+        ),
         pool=PoolConfig(home / reader.get("pool.folder"), reader.get("pool.objects_url") or ""),
         log=LogConfig(reader.get("log.level"), reader.get("log.format")),
         verification=reader.get("verification.mode"),

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from chainnode.node.threads import in_thread
+from tests.node.stand_ins import until
 
 
 async def test_a_cancelled_caller_waits_for_the_threads_end():
@@ -18,8 +19,7 @@ async def test_a_cancelled_caller_waits_for_the_threads_end():
         raise ValueError("of no interest to one who was cancelled")
 
     task = asyncio.create_task(in_thread(work, interrupt=go_on.set))
-    while not started.is_set():
-        await asyncio.sleep(0)
+    await until(started.is_set)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
