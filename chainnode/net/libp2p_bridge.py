@@ -1,6 +1,7 @@
 """The bridge between the two loops: a thread in which trio runs the host, and calls back into asyncio.
 
-From asyncio to trio there are `Host.wake` and `HostThread.stop`; frames go through a LinkShare's mailboxes.
+From asyncio to trio there are `Host.wake`, `Host.change` and `HostThread.stop`; frames go through a
+LinkShare's mailboxes.
 """
 
 import asyncio
@@ -86,6 +87,10 @@ class HostThread:
             await asyncio.wait((ended, self._started), return_when=asyncio.FIRST_COMPLETED)
         finally:
             ended.cancel()
+
+    def change(self, config: TransportConfig) -> None:
+        """See port.Transport.change. The host has started."""
+        self._host.change(config)
 
     async def stop(self) -> None:
         self._stopping = True  # for a host that has not come so far as to set _stop

@@ -6,6 +6,7 @@ import structlog
 import trio
 from libp2p.custom_types import TProtocol
 from libp2p.exceptions import BaseLibp2pError
+from libp2p.peer.id import ID
 from libp2p.protocol_muxer.multiselect import Multiselect
 from libp2p.protocol_muxer.multiselect_client import MultiselectClient
 from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
@@ -48,6 +49,12 @@ class Connection:
     def guard_fault(self) -> LinkFault | None:
         """Set where the peer overran the windows: the reason behind a stream that just ended."""
         return None if self._session is None else self._session.fault
+
+    @property
+    def remote(self) -> ID:
+        """The other side's peer id, once it is known."""
+        assert self._session is not None
+        return self._session.get_remote_peer()
 
     async def establish(self, nursery: trio.Nursery) -> tuple[ChannelEnd, ...]:
         """The ends of both channels, VOTES first; what runs behind them runs in `nursery`.

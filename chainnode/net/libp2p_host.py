@@ -11,6 +11,7 @@ from typing import Protocol
 
 import structlog
 import trio
+from libp2p.peer.id import ID
 
 from chainnode.net.dialling import dials, outlives, pauses_s
 from chainnode.net.framing import LinkFault
@@ -50,9 +51,12 @@ class Host:
         self._config = config
         self._bridge = bridge
         self._tap = tap
-        members = {peer_id(peer.transport_key): number for number, peer in config.peers.items()}
-        self._upgrader = Upgrader(config.seed, members)
+        self._allowed = _allowed(config)
+        self._upgrader = Upgrader(config.seed, self._allowed)
         self._links: dict[PeerId, Link] = {}
+        self._remotes: dict[PeerId, ID] = {}
+        self._diallers: dict[PeerId, tuple[Peer, trio.CancelScope]] = {}
+        self._nursery: trio.Nursery | None = None
         self._gone: dict[PeerId, Signal] = {}
         self._pending: Counter[str] = Counter()
         self._noted: dict[str, CloseReason] = {}
@@ -60,18 +64,51 @@ class Host:
 
     async def run(self, ready: Callable[[list[str]], None]) -> None:
         """Listen, dial and serve until cancelled. Raises OSError where it cannot listen."""
-        config = self._config
         self._token = trio.lowlevel.current_trio_token()
-        self._gone = {number: Signal() for number in config.peers}
-        host, port = config.listen
+        host, port = self._config.listen
         # No SO_REUSEPORT: a second daemon on the same port must fail, not share it.
         listeners = await trio.open_tcp_listeners(port, host=host)
         async with trio.open_nursery() as nursery:
-            for number, peer in config.peers.items():
-                if dials(config.member, number, peer):
-                    nursery.start_soon(self._keep_dialling, number, peer)
+            self._nursery = nursery
+            self._dial_peers()
             nursery.start_soon(trio.serve_listeners, self._accept, listeners)
             ready([join_address(listener.socket.getsockname()) for listener in listeners])
+
+    def change(self, config: TransportConfig) -> None:
+        """Other peers or another key, from any thread. `listen`, `member` and the limits stay."""
+        assert self._token is not None
+        with contextlib.suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self._change, config)
+
+    def _change(self, config: TransportConfig) -> None:
+        old, self._config = self._config, config
+        self._allowed = _allowed(config)
+        self._upgrader = Upgrader(config.seed, self._allowed)
+        for peer, link in list(self._links.items()):
+            if config.seed != old.seed:
+                self._drop(link, LinkFault(CloseReason.REPLACED, "this node takes another key"))
+            elif self._allowed.get(self._remotes[peer]) != peer:
+                self._drop(link, LinkFault(CloseReason.REMOVED, "its key is no member's any more"))
+        self._dial_peers()
+
+    def _dial_peers(self) -> None:
+        """A dialler for each peer that this node connects to, and for nobody else."""
+        assert self._nursery is not None
+        peers = self._config.peers
+        for number, (peer, scope) in list(self._diallers.items()):
+            now = peers.get(number)
+            if now is None or (now.address, now.dial) != (peer.address, peer.dial):
+                scope.cancel()
+                del self._diallers[number]
+        for number, peer in peers.items():
+            self._gone.setdefault(number, Signal())
+            if number not in self._diallers and dials(self._config.member, number, peer):
+                self._diallers[number] = (peer, trio.CancelScope())
+                self._nursery.start_soon(self._dialler, number, *self._diallers[number])
+
+    async def _dialler(self, number: PeerId, peer: Peer, scope: trio.CancelScope) -> None:
+        with scope:
+            await self._keep_dialling(number, peer)
 
     def wake(self, share: LinkShare, channel: Channel) -> None:
         """The writer of that channel has something to do."""
@@ -162,6 +199,8 @@ class Host:
         assert peer is not None
         if self._bridge.backlog() > _MAX_BACKLOG:
             raise LinkFault(CloseReason.FAULT, "the node does not keep up with links that come and go")
+        if self._allowed.get(connection.remote) != peer:  # it was when this began
+            raise LinkFault(CloseReason.STRANGER, f"the key of member {peer} is taken no more")
         dialled_by = peer if connection.inbound else own
         old = self._links.get(peer)
         if old is not None:
@@ -172,7 +211,7 @@ class Host:
             peer, dialled_by, address, self._config.limits, unix_ms(), self.wake, version=ends[0].version
         )
         link = Link(share, ends, self._config.limits, self._bridge.notify, self._tap)
-        self._links[peer] = link
+        self._links[peer], self._remotes[peer] = link, connection.remote
         self._noted.pop(f"member {peer}", None)
         self._bridge.link_up(share)
         log.info("link up", peer=peer, address=address, dialled_by=dialled_by)
@@ -208,6 +247,15 @@ class Host:
         self._noted[whom] = fault.reason
         say = log.info if fault.reason is CloseReason.UNREACHABLE else log.warning
         say("no link", whom=whom, address=address, reason=str(fault.reason), detail=fault.detail)
+
+
+def _allowed(config: TransportConfig) -> dict[ID, PeerId]:
+    """Whose each key is. One that a later member presents too stays the earlier one's."""
+    allowed: dict[ID, PeerId] = {}
+    for number in sorted(config.peers):
+        for key in config.peers[number].keys:
+            allowed.setdefault(peer_id(key), number)
+    return allowed
 
 
 def join_address(address: tuple[str, int] | tuple[str, int, int, int]) -> str:

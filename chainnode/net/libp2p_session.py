@@ -7,6 +7,7 @@ first exception of a handler. What is spoken on the wire is libp2p's.
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 
 import trio
@@ -174,8 +175,11 @@ class Upgrader:
     """Secures and multiplexes connections for one member."""
 
     def __init__(self, seed: bytes, members: Mapping[ID, PeerId]) -> None:
+        """`members`: whom an id belongs to; a member may have two while it changes its key."""
         self._members = members
-        self._ids = {number: peer for peer, number in members.items()}
+        self._ids: dict[PeerId, deque[ID]] = {}
+        for peer, number in members.items():
+            self._ids.setdefault(number, deque()).append(peer)
         self._security = TransportUpgrader({NOISE: MemberNoise(seed, members)}, {})
         self._muxers: GenericMultistreamSelector[None] = GenericMultistreamSelector()
         self._muxers.add_handler(TProtocol(YAMUX), None)
@@ -186,9 +190,12 @@ class Upgrader:
         Raises LinkFault, and whatever libp2p raises where the other side does not speak its protocols.
         """
         raw = RawConnection(stream, peer is not None)
-        session = await self._security.upgrade_security(
-            raw, peer is not None, None if peer is None else self._ids[peer]
-        )
+        expected = None
+        if peer is not None:
+            # Which of its keys it has now is seen by trying them in turn.
+            self._ids[peer].rotate(1)
+            expected = self._ids[peer][0]
+        session = await self._security.upgrade_security(raw, peer is not None, expected)
         stream.trust()
         await self._muxers.select(session, session.is_initiator)
         assert isinstance(session, GuardedSession), "MemberNoise gives no other"

@@ -3,7 +3,8 @@
 import asyncio
 import errno
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from chainnode.net.errors import CANNOT_LISTEN, PORT_IN_USE
 from chainnode.net.libp2p_bridge import HostThread
@@ -15,6 +16,7 @@ from chainnode.net.port import (
     Inbound,
     LinkEvent,
     LinkStatus,
+    Peer,
     PeerId,
     Tap,
     TransportConfig,
@@ -63,12 +65,20 @@ class Libp2pTransport:
             await self._thread.stop()
             self._drain()
 
+    def change(self, peers: Mapping[PeerId, Peer], seed: bytes) -> None:
+        assert self._thread is not None
+        self._config = replace(self._config, peers=dict(peers), seed=seed)
+        now_ms = time.time_ns() // 1_000_000
+        for number in peers:
+            self._tallies.setdefault(number, _Tally(now_ms))
+        self._thread.change(self._config)
+
     def try_send(self, peer: PeerId, channel: Channel, frame: bytes) -> bool:
         assert 0 < len(frame) <= self._config.frame_bytes
         share = self._links.get(peer)
         if share is not None and share.offer(channel, frame):
             return True
-        self._tallies[peer].dropped_frames += 1
+        self._dropped(peer)
         return False
 
     async def send(self, peer: PeerId, channel: Channel, frame: bytes) -> bool:
@@ -84,8 +94,13 @@ class Libp2pTransport:
             if share.offer(channel, frame):
                 return True
             await room.wait()
-        self._tallies[peer].dropped_frames += 1
+        self._dropped(peer)
         return False
+
+    def _dropped(self, peer: PeerId) -> None:
+        tally = self._tallies.get(peer)  # there is none of a member that this node does not know yet
+        if tally is not None:
+            tally.dropped_frames += 1
 
     async def receive(self) -> Inbound | LinkEvent:
         while True:

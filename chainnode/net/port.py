@@ -46,6 +46,7 @@ class CloseReason(StrEnum):
     MALFORMED = "malformed"
     OVERRUN = "overrun"
     REPLACED = "replaced"
+    REMOVED = "removed"
     STOPPING = "stopping"
     FAULT = "fault"
 
@@ -95,11 +96,19 @@ class LinkStatus:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A member to be linked with. `transport_key`: Ed25519 public key, 32 bytes; `address` None: it dials."""
+    """A member to be linked with. `transport_key`: Ed25519 public key, 32 bytes; `address` None: it dials.
+
+    `next_key`: one that it is about to take; until then both are taken from it. Empty where there is none.
+    """
 
     transport_key: bytes
     address: tuple[str, int] | None = None
     dial: Dial = "auto"
+    next_key: bytes = b""
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        return (self.transport_key, self.next_key) if self.next_key else (self.transport_key,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +183,10 @@ class Transport(Protocol):
 
     async def stop(self) -> None:
         """Close everything, within 2 s; no thread is left. Frames that wait are lost."""
+
+    def change(self, peers: Mapping[PeerId, Peer], seed: bytes) -> None:
+        """Whom this node links with from now on, and its own key's seed (32 bytes). Links to who is gone, or
+        whose key is taken no more, are closed. With another seed all are, and come up again under it."""
 
     def try_send(self, peer: PeerId, channel: Channel, frame: bytes) -> bool:
         """Queue a frame. False: no link, or that queue is full; the frame is dropped and counted."""
