@@ -177,7 +177,6 @@ class Certifier:
         """Certified blocks up to the certificate's height were executed by catch-up."""
         if certificate.height > self.executed:
             self.executed = certificate.height
-            self.hashes[certificate.height] = certificate.header_hash
         if certificate.height > self.low:
             self._certify(certificate, out)
 
@@ -192,13 +191,14 @@ class Certifier:
         for table in tables:
             for height in [height for height in table if height <= low]:
                 del table[height]
-        self._heard = {replica: height for replica, height in self._heard.items() if height > low}
 
     def stable_vote_of(self, replica: ReplicaId) -> BlockVote | None:
         """`replica`'s vote in the stable certificate."""
         stable = self.stable
-        for vote in () if stable is None else stable.votes:
-            if vote.replica == replica and stable is not None:
+        if stable is None:
+            return None
+        for vote in stable.votes:
+            if vote.replica == replica:
                 return BlockVote(stable.epoch, stable.height, stable.header_hash, replica, vote.signature)
         return None
 

@@ -31,7 +31,7 @@ from consensus.rules import is_null, new_view_proposals
 from consensus.types import BatchRef, ReplicaId, ReplicaSet, ReplicaSets
 
 MAX_PREPARED = RANGES["window"][1]
-"""No window is larger, so no VIEW-CHANGE holds more prepared certificates."""
+"""No window is larger, so no VIEW-CHANGE reaches further above its stable certificate."""
 
 
 def form_problem(message: Message, replica_sets: ReplicaSets) -> str | None:
@@ -130,8 +130,9 @@ def _view_change_problem(change: ViewChange, members: ReplicaSet, replica_sets: 
         if problem is not None:
             return problem
     slots = [prepared.pre_prepare.sequence for prepared in change.prepared]
-    if not _ascending([change.stable_height, *slots]) or len(slots) > MAX_PREPARED:
+    if not _ascending([change.stable_height, *slots]):
         return "form"
+    # So there are no more of them than that, too.
     if slots and slots[-1] > change.stable_height + MAX_PREPARED:
         return "window"
     for prepared in change.prepared:
