@@ -5,8 +5,8 @@ The body is the document; its digest is the chain's id. Each member signs
 that carries every member's signature.
 """
 
-import errno
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,7 +223,7 @@ def read_limited(path: Path, limit_bytes: int) -> bytes:
             data = file.read(limit_bytes + 1)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        hint = "check the path" if error.errno == errno.ENOENT else "check the file's owner and mode"
+        hint = f"ls -l {shlex.quote(str(path))}  # check the path, the file's owner and its mode"
         raise OperatorError(
             GEN_UNREADABLE, f"{path} cannot be read: {reason}", unchanged="nothing changed", next_step=hint
         ) from None

@@ -47,7 +47,8 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON document instead of tables, for errors too.")
 ]
 HeightOption = Annotated[
-    int, typer.Option("--min-height", min=0, help="Wait until the node has certified this height.")
+    int,
+    typer.Option("--min-height", metavar="HEIGHT", help="Wait until the node has certified this height."),
 ]
 PassphraseOption = Annotated[
     Path, typer.Option("--passphrase-file", help="File that holds the passphrase of the key file.")
@@ -58,7 +59,14 @@ RecoveryOption = Annotated[
         "--recovery-passphrase-file", help="A second passphrase that opens the file.", show_default=False
     ),
 ]
-KdfOption = Annotated[Kdf, typer.Option("--kdf", help="Cost of opening the file (argon2id).")]
+KdfOption = Annotated[
+    Kdf,
+    typer.Option(
+        "--kdf",
+        metavar="LEVEL",
+        help="Cost of opening the file (argon2id): interactive, moderate or sensitive.",
+    ),
+]
 DepartmentOption = Annotated[str, typer.Option("--department", help="The department's id.")]
 
 
@@ -73,6 +81,8 @@ class Target:
                 f"give one of them, or name the home in the environment: export {HOME_VARIABLE}=FOLDER",
             )
         remember_node(home, socket)
+        if min_height < 0:
+            raise usage(f"{min_height} is no height", command("status", remark="shows the newest height"))
         self.genesis_file: Path | None = None
         if home is not None:
             config = load_config(home)

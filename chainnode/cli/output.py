@@ -5,6 +5,7 @@ given to the next command. With --json an error holds the warnings that came bef
 document too; without an error they are lines for people, as ever.
 """
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
@@ -18,6 +19,7 @@ from rich.table import Table
 
 from chainnode.cli.errors import Report
 
+_ID = re.compile(r"[0-9a-f]{32}")
 WORD = 12
 """Characters of a word that is never broken."""
 
@@ -65,7 +67,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], cap
     for index, column in enumerate(columns):
         numeric = bool(cells) and all(_numeric(row[index]) for row in cells)
         # Where the terminal is narrow, texts and headers wrap; numbers and short words do not.
-        whole = all(len(row[index]) <= WORD and " " not in row[index] for row in cells)
+        whole = all(_whole(row[index]) for row in cells)
         built.add_column(
             escape(column),
             justify="right" if numeric else "left",
@@ -84,6 +86,11 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.1f}"
     return "-" if value is None else str(value)
+
+
+def _whole(text: str) -> bool:
+    """A short word, or an id of 32 digits: it is copied from the table into the next command."""
+    return " " not in text and (len(text) <= WORD or _ID.fullmatch(text) is not None)
 
 
 def _numeric(text: str) -> bool:

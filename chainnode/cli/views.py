@@ -8,11 +8,15 @@ from chainnode.cli.actions.requests import ID_DIGITS, RequestView
 from chainnode.cli.output import pairs, table, when
 from chainnode.intake.table import CohortTable
 from chainnode.ledger.payloads import Purpose, UsePolicy
-from chainnode.ledger.records import ReleaseRecord
+from chainnode.ledger.records import BASIS_LIVE, BASIS_STANDING, ReleaseRecord
 from chainnode.ledger.rules import RULES
 from chainnode.node.api import SubmitResult
 
 LONG_BYTES = 64
+BASES = {
+    BASIS_LIVE: "The patient signed this application.",
+    BASIS_STANDING: "A standing consent of the patient covers it.",
+}
 
 
 def submitted(result: SubmitResult, **more: Any) -> dict[str, Any]:
@@ -59,15 +63,17 @@ def requests_table(views: list[RequestView]) -> Any:
         (
             short(view.request_id),
             f"{view.title}\n{view.member}: {use(view.record.purpose)}, {len(view.record.objects)} objects\n"
-            f"until {when(view.record.expires_ms)}",
+            f"until {when(view.record.expires_ms)} UTC",
             _signed(view),
             view.story,
         )
         for view in views
     ]
-    columns = ("request", "application (times in UTC)", "signed", "state")
+    columns = ("request", "application", "signed", "state")
     caption = f"An application is named by the first {ID_DIGITS} digits of its id or more."
-    return table("Applications", columns, rows, caption=caption if rows else "")
+    built = table("Applications", columns, rows, caption=caption if rows else "")
+    built.show_lines = True
+    return built
 
 
 def _signed(view: RequestView) -> str | None:
@@ -110,7 +116,10 @@ def verdicts_table(release: ReleaseRecord) -> Any:
     """How many objects were authorised, and how many refused by each rule."""
     counts: dict[tuple[str, str], int] = {}
     for verdict in release.verdicts:
-        key = (verdict.rule or f"authorised ({verdict.basis})", RULES.get(verdict.rule, ""))
+        key = (
+            verdict.rule or f"authorised ({verdict.basis})",
+            RULES.get(verdict.rule) or BASES.get(verdict.basis, ""),
+        )
         counts[key] = counts.get(key, 0) + 1
     rows = [(rule, count, sentence) for (rule, sentence), count in sorted(counts.items())]
     title = f"Decision at height {release.height}: {release.outcome} {release.rule}".strip()

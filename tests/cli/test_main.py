@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
+from typer.main import get_command
 
 from chainnode.cli import main as entry
 from chainnode.cli.errors import describe
@@ -154,3 +156,23 @@ def test_every_kind_of_error_has_three_parts(error, exit_code):
     report = describe(error)
     assert report.exit_code == exit_code
     assert all((report.code, report.what, report.unchanged, report.next_step))
+
+
+def test_the_version_is_the_packages(cli):
+    ran = cli("--version")
+    assert (ran.code, ran.out) == (0, f"chainnode {version('chainnode')}\n")
+
+
+def test_at_80_columns_options_are_not_cut_and_the_exit_codes_stand_line_by_line(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    root = get_command(entry.app)
+    for name in ENTRIES:
+        for child in getattr(root.load(name), "commands", None) or [""]:
+            shown = cli(name, *filter(None, [child]), "--help").out
+            cut = [line for line in shown.splitlines() if "…" in line]
+            # The one that is too long beside any text: 34 characters.
+            assert all("--steward-recovery-pass" in line for line in cut), f"{name} {child}: {cut}"
+    lines = [line.strip() for line in cli("--help").out.splitlines()]
+    at = lines.index("Exit codes:")
+    codes = [line.split(maxsplit=1) for line in lines[at + 1 : at + 1 + len(EXIT_MEANINGS)]]
+    assert codes == [[str(code), meaning] for code, meaning in EXIT_MEANINGS.items()]

@@ -272,6 +272,70 @@ def test_patients_that_are_not_active_are_skipped_and_the_exit_code_says_so(hosp
     assert ran.error["next"].startswith("chainnode patient enrol --help")
 
 
+def test_a_bundle_that_is_missing_and_one_policy_in_lower_case(
+    hospital, department, enrol, ok, cli, tmp_path
+):
+    lower = (*WHERE[:-1], "hmb", *hospital.node)
+    ran = cli("record", "add", tmp_path / "none.json", *lower, "--json")
+    assert (ran.code, ran.error["code"]) == (EXIT_INPUT, "CLI-08")
+    added = ok("record", "add", enrol(9).bundle, *lower)
+    shown = cli("show", added["anchored"][0]["height"], *hospital.node).out
+    assert added["anchored"][0]["transaction"] in shown, "ids are printed whole"
+    objects = cli("record", "list", "--objects", *hospital.node).out
+    assert all(one in objects for one in added["anchored"][0]["objects"])
+
+
+def test_a_patient_gives_as_many_consents_again_after_revoking_everything(hospital, enrol, ok, cli):
+    patient = enrol(10)
+    wallet = (patient.wallet, *patient.member, *hospital.node)
+    for _ in range(16):
+        ok("consent", "standing", *wallet, "--class", "Conditions")
+    ran = cli("consent", "standing", *wallet, "--json")
+    assert (ran.code, ran.error["code"]) == (EXIT_REFUSED, "limit-reached")
+    assert "revoke" in ran.error["next"]
+    ok("consent", "revoke", *wallet, "--all")
+    given = ok("consent", "standing", *wallet)["consent"]
+    standing = ok("consent", "list", *wallet)["standing"]
+    live = [one["record"] for one in standing if not one["record"]["revoked"]["height"]]
+    assert [one["consent_id"] for one in live] == [given]
+
+
+def test_a_list_says_that_consent_was_revoked_since_and_stands_in_80_columns(
+    hospital, enrol, apply, department, ok, cli, tmp_path, monkeypatch
+):
+    patient = enrol(11)
+    added = ok("record", "add", patient.bundle, *WHERE, *hospital.node)
+    mine = ",".join(added["anchored"][0]["objects"])
+    request, project = apply("--purpose", "hmb", "--object", mine)
+    signer = (*hospital.opened, *hospital.node)
+    head = ("--role", "head", "--department", "cardio", "--key-file", department)
+    said = cli(
+        "request", "approve", request, "--role", "steward", "--key-file", hospital.steward_file, *signer
+    )
+    assert "0 parts" not in said.out and "the head seals" in said.out
+    ok("request", "approve", request[:8], *head, *signer)
+    ok("consent", "sign", patient.wallet, request, *patient.member, *hospital.node)
+    height = ok("request", "release", request, *project, "--receipt", tmp_path / "r")["height"]
+    monkeypatch.setenv("COLUMNS", "80")
+    before = ok("show", request[:8], *hospital.other)
+    assert (before["state"], before["revoked_since"], before["member"]) == ("AUTHORISED", 0, "hospital-b")
+    fetched = cli("request", "fetch", request, *project, "--workspace", tmp_path / "ws").out
+    assert "<5: 1 to 4 patients, hidden" in fetched and "N+:" in fetched
+    revoked = ok("consent", "revoke", patient.wallet, *patient.member, *hospital.node, "--all")
+    after = ok("show", request, *hospital.other, "--min-height", revoked["height"])
+    assert (after["state"], after["revoked_since"]) == ("AUTHORISED", added["objects"])
+    assert {one["who"] for one in after["grants"]} == {"hospital-a", "hospital-a/cardio", patient.handle}
+    shown = cli("request", "list", *hospital.other).out
+    assert max(map(len, shown.splitlines())) <= 80
+    (row,) = (part for part in shown.split("├") if request[:8] in part)
+    cells = zip(*(line.split("│")[1:-1] for line in row.splitlines() if line.count("│") > 2), strict=True)
+    _, what, signed, state = (" ".join(" ".join(cell).split()) for cell in cells)
+    assert "Heart [study] hospital-b: HMB" in what and signed == "head permit patient permit steward permit"
+    count = added["objects"]
+    revoked_since = f"consent revoked since ({count} of {count} objects)"
+    assert state == f"AUTHORISED at height {height}; {revoked_since}"
+
+
 def test_enrolling_again_keeps_the_handle_and_another_patients_records_are_refused(hospital, enrol, ok, cli):
     patient = enrol(7)
     steward = ("--steward-file", hospital.steward_file, *hospital.opened, *hospital.node)

@@ -244,7 +244,7 @@ def _terms(info: ChainInfo, document: ConsentDocument | None) -> str:
     if document is None:
         return "(erased, or not for this role)"
     root = document.provision
-    until = f" until {when(root.end_ms)} UTC" if root.end_ms else ""
+    until = f"; until {when(root.end_ms)} UTC" if root.end_ms else ""
     parts = (root.purposes, root.classes, [f"for {member_slug(info, number)}" for number in root.actors])
     named = "; ".join(", ".join(part) for part in parts if part) or "anything"
     exceptions = f", {len(root.provisions)} exceptions" if root.provisions else ""

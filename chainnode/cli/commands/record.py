@@ -219,9 +219,13 @@ def list_(
     if objects:
         columns = ("object", "handle", "data_class", "member", "department")
         data: list[Any] = [dict(zip(columns, row, strict=True)) for row in rows]
-        show(data, table("Objects", columns, rows), json=json)
+        lines = [
+            (id_, f"{data_class}, {owner}/{slug}\nhandle {handle.hex()}")
+            for id_, handle, data_class, owner, slug in rows
+        ]
+        show(data, table("Objects", ("object", "what, whose"), lines), json=json)
         return
-    lines = [
+    batch_lines = [
         (
             f"{member_slug(info, batch.record.member)}/{batch.record.department}/{batch.record.study}",
             use(batch.record.policy),
@@ -233,4 +237,4 @@ def list_(
     ]
     data = [{"root": batch.root, "record": batch.record} for batch in batches]
     columns_ = ("member/department/study", "policy", "objects", "height", "anchored (UTC)")
-    show(data, table("Anchored batches", columns_, lines), json=json)
+    show(data, table("Anchored batches", columns_, batch_lines), json=json)

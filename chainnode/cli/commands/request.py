@@ -49,6 +49,23 @@ ProjectOption = Annotated[Path, typer.Option("--project-file", help="The project
 RoleOption = Annotated[str, typer.Option("--role", help="Who signs: steward or head.")]
 KeyOption = Annotated[Path, typer.Option("--key-file", help="The signer's key file.")]
 HeadDepartmentOption = Annotated[str, typer.Option("--department", help="With --role head: its department.")]
+MeetsOption = Annotated[
+    list[str] | None,
+    typer.Option("--meets", metavar="TERM", help="DUO modifiers it meets: " + ", ".join(MODIFIERS)),
+]
+FromOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--from", metavar="MEMBER", help="Member, or member/department, whose objects are asked for."
+    ),
+]
+ClassOption = Annotated[
+    list[str] | None,
+    typer.Option("--class", metavar="CLASS", help="Data classes: " + ", ".join(DATA_CLASSES)),
+]
+ObjectOption = Annotated[
+    list[str] | None, typer.Option("--object", metavar="ID", help="Single objects, by id.")
+]
 PARTS_MISSING = "parts-missing"
 LISTED = 10
 """Objects named in an error; all of them stand in the output of --json."""
@@ -69,19 +86,12 @@ def new(
     purpose: Annotated[str, typer.Option("--purpose", help="DUO permission: " + ", ".join(PERMISSIONS))],
     expires: Annotated[str, typer.Option("--expires", help="90d, 2027-12-31, or a time.")],
     plan: Annotated[str, typer.Option("--plan", help="What is to be done with the data.")] = "",
-    meets: Annotated[
-        list[str] | None, typer.Option("--meets", help="DUO modifiers it meets: " + ", ".join(MODIFIERS))
-    ] = None,
+    meets: MeetsOption = None,
     disease: Annotated[str, typer.Option("--disease", help="The disease's code, with DS.")] = "",
     for_profit: Annotated[bool, typer.Option("--for-profit", help="The purpose is commercial.")] = False,
-    from_: Annotated[
-        list[str] | None,
-        typer.Option("--from", help="Member, or member/department, whose objects are asked for."),
-    ] = None,
-    class_: Annotated[
-        list[str] | None, typer.Option("--class", help="Data classes: " + ", ".join(DATA_CLASSES))
-    ] = None,
-    object_: Annotated[list[str] | None, typer.Option("--object", help="Single objects, by id.")] = None,
+    from_: FromOption = None,
+    class_: ClassOption = None,
+    object_: ObjectOption = None,
     kdf: KdfOption = Kdf.MODERATE,
     home: HomeOption = None,
     socket: SocketOption = None,
