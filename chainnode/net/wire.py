@@ -197,10 +197,12 @@ class SnapshotRequest(
 
 
 class SnapshotOffer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="snapshot-offer"):
-    """Encoded BlockHeader and its QuorumCertificate: they prove the height and the state's root."""
+    """Encoded BlockHeader and its QuorumCertificate: they prove the height and the state's root. `epochs`: an
+    encoded ledger.epochs.EpochProof, from genesis to the header's epoch: who it was that voted."""
 
     header: Annotated[bytes, Meta(min_length=1, max_length=MAX_HEADER_BYTES)]
     certificate: Bytes
+    epochs: Bytes
 
 
 class PieceRequest(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="piece-request"):

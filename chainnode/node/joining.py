@@ -18,7 +18,6 @@ from enum import StrEnum
 from structlog.stdlib import BoundLogger
 
 from chainnode.net.wire import (
-    MAX_HEADER_BYTES,
     Frame,
     Piece,
     PieceMissing,
@@ -26,17 +25,16 @@ from chainnode.net.wire import (
     SnapshotOffer,
     SnapshotRequest,
 )
-from chainnode.node.certified import LATER_EPOCH
 from chainnode.node.clock import now
 from chainnode.node.complaints import Complaints
 from chainnode.node.joinjudge import UnfitError
 from chainnode.node.joinkeeper import Keeper
 from chainnode.node.joinplan import Ask, Plan, Wanted
+from chainnode.node.offers import Offered
 from chainnode.node.threads import in_thread
 from chainnode.store.staging import StagingError, Target
-from consensus.codec import DecodeError, decode, encode
-from consensus.messages import QuorumCertificate
-from consensus.types import BlockHeader, Now, ReplicaId
+from consensus.codec import encode
+from consensus.types import Now, ReplicaId
 
 ASK_EVERY_MS = 2_000
 CHOOSE_MS = 1_500
@@ -58,25 +56,23 @@ class Joining:
     def __init__(
         self,
         *,
-        chain_id: bytes,
         gap: int,
         keeper: Keeper,
-        fault: Callable[[BlockHeader, QuorumCertificate], str],
+        judge: Callable[[SnapshotOffer], Offered],
         height: Callable[[], int],
         claimed: Callable[[], Mapping[ReplicaId, int]],
         offer: Callable[[ReplicaId, Frame], bool],
         name: Callable[[ReplicaId], str],
-        on_complete: Callable[[], None],
+        on_complete: Callable[[Offered], None],
         log: BoundLogger,
         clock: Callable[[], Now] = now,
     ) -> None:
-        """`gap`: blocks behind from which on this is done, 0 for never; `fault`: why a certificate does not
-        prove its header, "" where it does; `height`, `claimed`: this node's certified height, and what its
-        peers say theirs is; `on_complete`: called once, when everything is ready to be put in place."""
-        self._chain_id = chain_id
+        """`gap`: blocks behind from which on this is done, 0 for never; `judge`: proves an offer or raises
+        UnfitError; `height`, `claimed`: this node's certified height, and what its peers say theirs is;
+        `on_complete`: called once, when everything is ready to be put in place."""
         self._gap = gap
         self._keeper = keeper
-        self._fault = fault
+        self._judge = judge
         self._height = height
         self._claimed = claimed
         self._offer = offer
@@ -86,15 +82,19 @@ class Joining:
         self._clock = clock
         self._complaints = Complaints(log, clock)
         self._plan = Plan()
-        self._target: Target | None = None
+        self._chosen: Offered | None = None
         self._phase = Phase.ASK
-        self._offers: dict[ReplicaId, Target] = {}
+        self._offers: dict[ReplicaId, Offered] = {}
         self._offered_ms = 0
         self._asked_ms: int | None = None
         self._served_ms = 0
         self._pruned_at: int | None = None
         self._arrived: deque[tuple[ReplicaId, Wanted, bytes]] = deque()
         self._wake = asyncio.Event()
+
+    @property
+    def _target(self) -> Target | None:
+        return None if self._chosen is None else self._chosen.target
 
     # What others look at
 
@@ -131,25 +131,16 @@ class Joining:
         if self._asked_ms is None or peer in self._plan.dropped:
             return  # nobody has signatures checked here at will
         try:
-            header = decode(frame.header, BlockHeader, limit_bytes=MAX_HEADER_BYTES)
-            certificate = decode(frame.certificate, QuorumCertificate, limit_bytes=len(frame.certificate))
-        except DecodeError as error:
-            self._drop(peer, f"an offer that cannot be read: {error.code}")
+            offered = self._judge(frame)
+        except UnfitError as error:
+            self._drop(peer, str(error))
             return
-        if header.chain_id != self._chain_id or header.height <= self._height():
-            return
-        if certificate.height != header.height or certificate.header_hash != header.hash():
-            self._drop(peer, "an offer whose certificate is for another block")
-            return
-        fault = self._fault(header, certificate)
-        if fault:
-            if fault != LATER_EPOCH:
-                self._drop(peer, f"an offer whose certificate proves nothing: {fault}")
+        if offered.target.header.height <= self._height():
             return
         if not self._offers:
             self._offered_ms = self._clock().monotonic_ms
-        self._offers[peer] = Target(header, certificate)
-        if self._target is not None and self._target.header == header:
+        self._offers[peer] = offered
+        if self._target is not None and self._target.header == offered.target.header:
             self._plan.add_source(peer)
         self._wake.set()
 
@@ -219,18 +210,23 @@ class Joining:
         patient = current - self._offered_ms < CHOOSE_MS and len(self._offers) < len(able)
         if not self._offers or patient:
             return
-        targets = list(self._offers.values())
-        most = max(targets, key=lambda one: (sum(one.header == t.header for t in targets), one.header.height))
-        self._begin(most)
+        headers = [one.target.header for one in self._offers.values()]
+        self._begin(
+            max(
+                self._offers.values(),
+                key=lambda one: (headers.count(one.target.header), one.target.header.height),
+            )
+        )
 
-    def _begin(self, target: Target) -> None:
+    def _begin(self, chosen: Offered) -> None:
+        target = chosen.target
         parts = self._keeper.begin(target)
-        self._target, self._phase = target, Phase.STATE
+        self._chosen, self._phase = chosen, Phase.STATE
         self._served_ms = self._clock().monotonic_ms
         self._plan.restart()
         self._arrived.clear()
         for peer, offered in self._offers.items():
-            if offered.header == target.header:
+            if offered.target.header == target.header:
                 self._plan.add_source(peer)
         self._plan.want(parts)
         self._plan.done = self._keeper.count_parts()
@@ -291,10 +287,11 @@ class Joining:
             return
         self._phase = Phase.DONE
         self._log.info("snapshot complete", height=target.header.height, pieces=self._plan.done)
-        self._on_complete()
+        assert self._chosen is not None
+        self._on_complete(self._chosen)
 
     def _give_up(self) -> None:
-        self._target, self._asked_ms, self._phase = None, None, Phase.ASK
+        self._chosen, self._asked_ms, self._phase = None, None, Phase.ASK
         self._offers.clear()
 
     def _drop(self, peer: ReplicaId, reason: str) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from structlog.stdlib import BoundLogger
 
+from chainnode.ledger.epochs import EpochProof
 from chainnode.ledger.subtree import SubTreeError, cut_subtree
 from chainnode.ledger.transaction import BatchBody, Row, SignedTransaction
 from chainnode.net.wire import (
@@ -76,17 +77,19 @@ class Snapshots:
         executor: Executor,
         every: int,
         frame_bytes: int,
+        epochs: Callable[[int], EpochProof | None],
         offer: Callable[[ReplicaId, Frame], bool],
         queued_bytes: Callable[[ReplicaId], int],
         log: BoundLogger,
         clock: Callable[[], Now] = now,
     ) -> None:
-        """`queued_bytes`: what waits in the queue to a peer."""
+        """`epochs`: the proof of an epoch; `queued_bytes`: what waits in the queue to a peer."""
         self._store = store
         self._rows = rows
         self._executor = executor
         self._every = every
         self._limit = frame_bytes // 2
+        self._epochs = epochs
         self._offer = offer
         self._queued_bytes = queued_bytes
         self._log = log
@@ -208,10 +211,17 @@ class Snapshots:
             elif newest is None or newest.header.height <= max(above, height - self._every - 1):
                 self._wanted = True
             else:
-                assert newest.certificate is not None
                 newest.used_ms = self._clock().monotonic_ms
                 del self._asking[peer]
-                self._offer(peer, SnapshotOffer(encode(newest.header), encode(newest.certificate)))
+                self._offer_to(peer, newest)
+
+    def _offer_to(self, peer: ReplicaId, snapshot: Snapshot) -> None:
+        proof = self._epochs(snapshot.header.epoch)
+        if proof is None:
+            self._log.warning("no snapshot is offered: steps of its epochs are not here", peer=peer)
+        else:
+            header, certificate = encode(snapshot.header), encode(snapshot.certificate)
+            self._offer(peer, SnapshotOffer(header, certificate, encode(proof)))
 
     async def _serve_round(self) -> bool:
         """One answer to each peer that has room for it; whether any went out."""

@@ -14,9 +14,9 @@ from chainnode.net.wire import (
     decode_frame,
     encode_frame,
 )
-from chainnode.node.certified import certificate_fault
 from chainnode.node.joining import Joining
 from chainnode.node.joinkeeper import Keeper
+from chainnode.node.offers import Offered, judge_offer
 from chainnode.node.snapshots import Snapshots
 from chainnode.store.staging import Staging
 from chainnode.store.swap import put_in_place
@@ -52,6 +52,7 @@ class Peer:
             executor=self.grown.executor,
             every=self.every,
             frame_bytes=frame_bytes,
+            epochs=lambda epoch: () if epoch == 0 else None,
             offer=lambda _, frame: joiner.arrives(self, frame),
             queued_bytes=lambda _: 0,
             log=self.log,  # type: ignore[arg-type]
@@ -80,7 +81,6 @@ class Joiner:
         self._tasks: set[asyncio.Task[None]] = set()
         members = grown.founding.replica_set()
         self.joining = Joining(
-            chain_id=grown.chain_id,
             gap=gap,
             keeper=Keeper(
                 chain_id=grown.chain_id,
@@ -92,9 +92,7 @@ class Joiner:
                 frame_bytes=frame_bytes,
                 verify=verify,
             ),
-            fault=lambda _, certificate: certificate_fault(
-                certificate, grown.chain_id, lambda __: members, verify
-            ),
+            judge=lambda frame: judge_offer(frame, grown.founding, grown.executor.schedule, verify),
             height=lambda: grown.executor.tip.height,
             claimed=lambda: {one.number: one.height for one in self.peers.values()},
             offer=self.offer,
@@ -103,7 +101,7 @@ class Joiner:
             log=self.log,  # type: ignore[arg-type]
         )
 
-    def complete(self) -> None:
+    def complete(self, _: Offered) -> None:
         self.completed += 1
 
     def offer(self, peer: ReplicaId, frame: Frame) -> bool:

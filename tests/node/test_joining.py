@@ -79,14 +79,15 @@ def forged(frame: Frame) -> Frame:
     certificate = decode(frame.certificate, QuorumCertificate, limit_bytes=len(frame.certificate))
     lie = structs.replace(header, height=header.height + 1_000)
     votes = structs.replace(certificate, height=lie.height, header_hash=lie.hash())
-    return SnapshotOffer(encode(lie), encode(votes))
+    return SnapshotOffer(encode(lie), encode(votes), frame.epochs)
 
 
 def mismatched(frame: Frame) -> Frame:
     if not isinstance(frame, SnapshotOffer):
         return frame
     header = decode(frame.header, BlockHeader, limit_bytes=4_096)
-    return SnapshotOffer(encode(structs.replace(header, height=header.height + 1)), frame.certificate)
+    higher = structs.replace(header, height=header.height + 1)
+    return SnapshotOffer(encode(higher), frame.certificate, frame.epochs)
 
 
 async def test_an_empty_folder_takes_over_the_state_from_several_peers(source: Grown, joiner: Grown):
@@ -249,7 +250,7 @@ async def test_pieces_that_nobody_asked_for_are_not_looked_at(source: Grown, joi
     await node.start()
     await node.joining.on_piece(1, Piece(7, 0, 10, b"x" * 10))
     await node.joining.on_missing(1, PieceMissing(7))
-    await node.joining.on_offer(1, SnapshotOffer(b"no header", b"no certificate"))
+    await node.joining.on_offer(1, SnapshotOffer(b"no header", b"no certificate", b"no epochs"))
     assert node.joining.progress() == "" and node.log.lines == []
     await node.stop()
 
