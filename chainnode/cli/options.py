@@ -71,7 +71,7 @@ DepartmentOption = Annotated[str, typer.Option("--department", help="The departm
 
 
 class Target:
-    """Which node a command talks to, over which role's socket. `genesis_file`: that of the home, if any."""
+    """Which node a command talks to, over which role's socket. `genesis_file`: the home's, if it was read."""
 
     def __init__(self, home: Path | None, socket: Path | None, role: Role, min_height: int = 0) -> None:
         """Raises OperatorError CLI-01 where neither is given, CFG-xx where the home's file is wrong."""
@@ -84,11 +84,11 @@ class Target:
         if min_height < 0:
             raise usage(f"{min_height} is no height", command("status", remark="shows the newest height"))
         self.genesis_file: Path | None = None
-        if home is not None:
+        if socket is None:
+            assert home is not None
             config = load_config(home)
             self.genesis_file = config.genesis_file
-            socket = socket or config.socket(role).path
-        assert socket is not None
+            socket = config.socket(role).path
         self.socket = socket
         self._min_height = min_height
 

@@ -115,6 +115,12 @@ def test_what_is_not_there_is_exit_code_5_and_the_next_step_lists_what_is(
     assert again.code == 0, "the next step works"
 
 
+def test_with_a_socket_the_home_is_not_read(hospital, cli, tmp_path):
+    socket = hospital.home / "run" / "steward.sock"
+    ran = cli("patient", "list", "--home", tmp_path, "--socket", socket, "--json")
+    assert ran.code == 0, ran.err
+
+
 def test_a_key_file_that_does_not_open_is_exit_code_4(hospital, cli, secret):
     signer = ("--role", "steward", "--key-file", hospital.steward_file, "--passphrase-file", secret())
     ran = cli("request", "approve", NONE, *signer, *hospital.node, "--json")
