@@ -21,10 +21,10 @@ from chainnode.node.clock import now, process_age_ms, wall_ms
 from chainnode.node.config import NodeConfig
 from chainnode.node.courier import Courier
 from chainnode.node.desk import Desk
-from chainnode.node.driver import Driver, ForkError, Halted
+from chainnode.node.driver import Driver
+from chainnode.node.ending import told
 from chainnode.node.engine import Engine
 from chainnode.node.epochs import EpochSteps
-from chainnode.node.errors import NOD_FORK
 from chainnode.node.executor import EVENT_RELEASED
 from chainnode.node.filing import Filing
 from chainnode.node.freshness import Freshness
@@ -49,7 +49,6 @@ from chainnode.node.watch import Watch
 from consensus.messages import QuorumCertificate
 from consensus.ready import Decided
 from consensus.types import BlockHeader
-from genesis.errors import OperatorError
 
 
 def run(config: NodeConfig, *, tap: Tap | None = None) -> None:
@@ -361,19 +360,5 @@ async def _serve(opened: Opened, started_ms: int, tap: Tap | None, log: BoundLog
     house = _House(opened, started_ms, tap, log)
     try:
         await house.run(stop)
-    except* (Halted, ForkError) as group:
-        raise OperatorError(
-            NOD_FORK,
-            f"execution differs from what a quorum certified: {_first(group)}",
-            unchanged="nothing was signed or sent after this was seen; keys and objects are not touched",
-            next_step=f"keep {opened.config.store_folder} for the report, then start anew with the folder "
-            "moved aside: the node fetches the chain from its peers",
-        ) from None
-    except* OperatorError as group:
-        raise _first(group) from None
-
-
-def _first(group: BaseExceptionGroup[Any]) -> BaseException:
-    """The first exception of nested groups: tasks have tasks."""
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+    except BaseExceptionGroup as group:
+        raise told(group, opened.config.store_folder) from None
