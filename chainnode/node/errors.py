@@ -13,6 +13,7 @@ NODE_RULES: dict[str, str] = {
     "no-certificate": "What was read has no certificate yet.",
     "unknown-row": "The row was erased, or is of no transaction on this chain.",
     "unknown-block": "There is no certified block at this height.",
+    "pruned": "This node does not keep blocks so far back (store.keep_blocks, or it joined by a snapshot).",
     "unknown-transaction": "No certified block holds this transaction.",
     "unknown-receipt": "There is no certified decision on this application at this height.",
     "parts-missing": "The parts of this object have not arrived at the requester.",

@@ -87,7 +87,10 @@ class Reads:
     def block(self, height: int) -> BlockView:
         block = self._store.block(height) if height <= self._waiters.certified_height else None
         if block is None:
+            self._refuse_pruned(height)
             raise NotFound("unknown-block", f"no certified block at height {height}")
+        if height:
+            self._refuse_pruned(height)
         return BlockView(
             height,
             block.header.hash(),
@@ -95,6 +98,13 @@ class Reads:
             encode(block.certificate) if block.certificate else b"",
             tuple(self._transactions(block)),
         )
+
+    def _refuse_pruned(self, height: int) -> None:
+        if height < self._store.whole:
+            raise NotFound(
+                "pruned",
+                f"block {height} is not kept here, the lowest is {self._store.whole}; ask another member",
+            )
 
     def _transactions(self, block: StoredBlock) -> list[tuple[bytes, str, str]]:
         kinds: dict[bytes, str] = {}
@@ -111,7 +121,10 @@ class Reads:
         found = self._store.find_transaction(transaction_id)
         block = self._store.block(found[0]) if found else None
         if found is None or block is None or found[0] > self._waiters.certified_height:
-            raise NotFound("unknown-transaction", "no certified block holds this transaction")
+            aside = f", or it was pruned: blocks below {self._store.whole} are not kept here"
+            detail = "no certified block holds this transaction" + (aside if self._store.whole else "")
+            raise NotFound("unknown-transaction", detail)
+        self._refuse_pruned(found[0])
         result = block.results[found[1]]
         transaction = self._executor.transaction(transaction_id)
         assert transaction is not None
@@ -145,6 +158,8 @@ class Reads:
 
     def events_at(self, height: int) -> tuple[Event, ...]:
         block = self._store.block(height)
+        if block is None:
+            self._refuse_pruned(height)
         assert block is not None
         return block.events
 

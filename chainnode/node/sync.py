@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from structlog.stdlib import BoundLogger
 
-from chainnode.net.wire import Blocks, BlocksRequest, Frame, Status
+from chainnode.net.wire import Blocks, BlocksPruned, BlocksRequest, Frame, Status
 from chainnode.node.catchup import ASK_BLOCKS, CatchUp
 from chainnode.node.certified import LATER_EPOCH, CertifiedBlock, Verify, decode_blocks, encode_blocks
 from chainnode.node.clock import now
@@ -58,6 +58,10 @@ class Sync:
         self._wake = asyncio.Event()
         self._moved_at_ms = now().monotonic_ms
         self._last_height = self.height
+        self.is_paused: Callable[[], bool] = lambda: False
+        """Whether a snapshot is being taken over, so that blocks need not be fetched."""
+        self.on_pruned: Callable[[ReplicaId], None] = lambda _: None
+        """Told of a peer that no longer has the blocks that this node needs next."""
 
     @property
     def height(self) -> int:
@@ -68,6 +72,10 @@ class Sync:
     def claimed(self, peer: ReplicaId) -> int:
         """What a peer last said its certified height is; 0 where it said nothing."""
         return self._catchup.claimed.get(peer, 0)
+
+    def claims(self) -> dict[ReplicaId, int]:
+        """The same of all peers that are linked and said anything."""
+        return self._catchup.claimed
 
     async def on_link(self, peer: ReplicaId, up: bool) -> None:
         if not up:
@@ -85,6 +93,9 @@ class Sync:
     def _serve(self, peer: ReplicaId, frame: BlocksRequest) -> None:
         """Certified blocks, as many as fit half a frame. A peer that does not read them asks again."""
         first = max(1, frame.from_height)
+        if first < self._store.whole:
+            self._offer(peer, BlocksPruned(self._store.whole, self.height))
+            return
         heights = range(first, min(frame.from_height + frame.count, self.height + 1))
         found = encode_blocks(self._store.block, heights, self._parameters.frame_bytes // 2)
         self._offer(peer, Blocks(found, self.height))
@@ -104,6 +115,15 @@ class Sync:
             self._complaints.warn(peer, "a peer sent an unproven block", rule=rule)
         self._catchup.answered(peer, blocks, now().monotonic_ms)
         self.wake()
+
+    async def on_blocks_pruned(self, peer: ReplicaId, frame: BlocksPruned) -> None:
+        self._catchup.heard(peer, frame.tip_height)
+        if not self._catchup.expects(peer):
+            return
+        self._log.info("a peer no longer has the blocks", peer=peer, lowest=frame.lowest)
+        self._catchup.shun(peer, now().monotonic_ms)
+        if frame.lowest > self.height + 1:
+            self.on_pruned(peer)
 
     def behind(self, behind: Behind) -> None:
         """The replica saw that others are further than it can follow."""
@@ -133,6 +153,8 @@ class Sync:
 
     async def _work(self) -> None:
         """Install what can be installed, ask for what is missing."""
+        if self.is_paused():
+            return
         current = now().monotonic_ms
         if self.height != self._last_height:
             self._last_height, self._moved_at_ms = self.height, current

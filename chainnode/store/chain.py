@@ -24,6 +24,7 @@ from chainnode.store.reading import (
     UNORDERED,
     ChainReader,
     FrozenChain,
+    Kept,
     StoredBatch,
     StoredBody,
     at_height,
@@ -80,6 +81,15 @@ class ChainStore(ChainReader):
     def whole(self) -> int:
         """From this height on blocks are here with their batches."""
         return self._kept.whole
+
+    @property
+    def database(self) -> Database:
+        """The `chain` folder itself, for what works on it as a whole (pruning.py)."""
+        return self._chain
+
+    def note_kept(self, kept: Kept) -> None:
+        """Blocks were taken away, and `m/kept` says so already."""
+        self._kept = kept
 
     # Batches
 

@@ -75,7 +75,7 @@ class Staging:
         """Open `folder`/incoming or make it. What cannot be read, or is another chain's, is begun anew."""
         self.path = folder / INCOMING
         self.interrupted = False
-        """Set from another thread: what takes long ends early, by an InterruptedError, and can be repeated."""
+        """Set from another thread: what takes long ends early, by InterruptedError, and can be repeated."""
         self._chain_id = chain_id
         try:
             self._open()

@@ -202,3 +202,22 @@ async def test_a_stream_that_is_closed_leaves_nobody_waiting(node: Node):
     await stream.aclose()
     node.execute("a")
     node.certify()
+
+
+async def test_what_was_pruned_is_said_to_be(node: Node):
+    first, second = node.execute("one"), node.execute("two")
+    node.certify()
+    node.lone.store.whole = 2  # type: ignore[misc]
+    assert node.reads.block(2).height == 2 and node.reads.transaction(second).height == 2
+    assert node.reads.block(0).height == 0
+    with pytest.raises(NotFound) as caught:
+        node.reads.block(1)
+    assert caught.value.rule == "pruned" and "the lowest is 2" in caught.value.detail
+    with pytest.raises(NotFound) as caught:
+        node.reads.transaction(first)
+    assert caught.value.rule == "pruned"
+    with pytest.raises(NotFound) as caught:
+        node.reads.transaction(digest32("unknown"))
+    assert caught.value.rule == "unknown-transaction" and "pruned" in caught.value.detail
+    with pytest.raises(NotFound, match="pruned"):
+        await anext(node.reads.blocks(1))

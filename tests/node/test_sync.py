@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from chainnode.ledger.transaction import SignedBatch
-from chainnode.net.wire import Blocks, BlocksRequest, Frame, Status
+from chainnode.net.wire import Blocks, BlocksPruned, BlocksRequest, Frame, Status
 from chainnode.node import sync as sync_module
 from chainnode.node.driver import Synced
 from chainnode.node.sync import Sync
@@ -194,3 +194,36 @@ def test_served_blocks_are_those_of_the_store():
     from_store = node.lone.store.block(1)
     assert isinstance(frame, Blocks) and from_store is not None
     assert decode(frame.blocks[0], list, limit_bytes=100_000) is not None
+
+
+async def test_blocks_that_were_pruned_are_said_to_be_and_nobody_waits_for_them():
+    node, source = Node(), Node(blocks=5)
+    source.lone.store.whole = 4  # type: ignore[misc]
+    await source.sync.on_request(0, BlocksRequest(1, 64))
+    await source.sync.on_request(1, BlocksRequest(4, 64))
+    serving = asyncio.create_task(source.sync.run())
+    await until(lambda: len(source.offered) == 2)
+    await stopped(serving)
+    assert source.offered[0] == (0, BlocksPruned(4, 5))
+    assert len(source.offered[1][1].blocks) == 2  # type: ignore[union-attr]
+    told: list[int] = []
+    node.sync.on_pruned = told.append
+    await node.sync.on_blocks_pruned(2, BlocksPruned(4, 5))
+    assert told == [], "nobody asked it"
+    running = asyncio.create_task(node.sync.run())
+    await node.sync.on_status(2, Status(5, 0))
+    await until(lambda: bool(node.asked))
+    await node.sync.on_blocks_pruned(2, BlocksPruned(4, 5))
+    assert told == [2]
+    await stopped(running)
+
+
+async def test_no_block_is_asked_for_while_a_snapshot_is_taken_over():
+    node = Node()
+    node.sync.is_paused = lambda: True
+    running = asyncio.create_task(node.sync.run())
+    await node.sync.on_status(2, Status(5, 0))
+    for _ in range(20):
+        await asyncio.sleep(0.001)
+    assert not node.asked
+    await stopped(running)
