@@ -111,3 +111,10 @@ def test_no_import_hides_in_a_function(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             for inner in ast.walk(node):
                 assert not isinstance(inner, ast.Import | ast.ImportFrom), f"{path.name}: {node.name}"
+
+
+def test_no_two_test_files_outside_packages_have_one_name() -> None:
+    """pytest imports those by their bare name: of two, one would not run."""
+    files = [path for path in python_files("tests") if not (path.parent / "__init__.py").exists()]
+    names = [path.name for path in files]
+    assert sorted(names) == sorted(set(names))
