@@ -86,6 +86,9 @@ class Batches:
             self._give_up(peer, frame)
             return
         batch, ref, _ = checked
+        if not self._node.executor.origin_keys(ref.origin):
+            self._node.trace(f"refuses a batch of {peer}: unknown-origin")
+            return
         if not self._store.has_batch(ref.digest):
             self._do(self._rules.batch_from_peer(peer, batch, ref, self._node.now()))
 

@@ -29,6 +29,7 @@ from consensus.slots import Slot
 from consensus.steps import Steps
 from consensus.suspicion import Timers
 from consensus.types import BlockHeader, Digest, Now, ReplicaId, ReplicaSet
+from consensus.viewchange import ViewChanger
 from tests.store.disk import FakeDisk
 
 
@@ -215,6 +216,10 @@ BREAKS: dict[str, Break] = {
     "rename-without-directory-sync": Break(
         "a new vote log takes the old one's name before that is durable",
         ((FakeDisk, "fsync_dir", _folder_is_not_synced),),
+    ),
+    "views-go-on-with-an-epoch": Break(
+        "where other voters take over, the view is still the old one",
+        ((ViewChanger, "new_epoch", lambda changer, epoch, out: None),),
     ),
     "never-suspect": Break(
         "no silence of a primary is long enough", ((Timers, "pulse_is_gone", lambda *_, times=1: False),)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from chainnode.ledger.admission import check_batch
+from chainnode.ledger.epochs import Schedule, founding_schedule
 from chainnode.ledger.header import genesis_header
 from chainnode.ledger.rules import Refusal
 from chainnode.ledger.transaction import BatchBody, SignedBatch
@@ -35,21 +36,28 @@ class SharedChain:
         self.founding = self.corpus.founding
         self.chain_id = self.founding.chain_id
         self.parameters = parameters
-        self.members: ReplicaSet = self.founding.replica_set()
+        self.schedule: Schedule = founding_schedule(self.founding)
+        """As far as any honest node's blocks say."""
         self.created_ms = GENESIS_MS
-        self._messages: dict[bytes, Authenticated | str] = {}
+        self._messages: dict[tuple[bytes, int], Authenticated | str] = {}
         self._verified: dict[bytes, bool] = {}
         self._batches: dict[bytes, tuple[SignedBatch, BatchRef, BatchBody] | str] = {}
 
-    def replica_sets(self, sequence: int) -> ReplicaSet:
-        assert sequence >= 0
-        return self.members
+    @property
+    def members(self) -> ReplicaSet:
+        """The latest voters."""
+        return self.schedule.latest.voters
+
+    def learn(self, schedule: Schedule) -> None:
+        """An honest node executed what `schedule` says."""
+        if len(schedule.epochs) > len(self.schedule.epochs):
+            self.schedule = schedule
 
     def genesis_hash(self, state_root: Digest) -> Digest:
         return genesis_header(
             chain_id=self.chain_id,
             time_ms=self.created_ms,
-            validators=self.members,
+            validators=self.founding.replica_set(),
             state_root=state_root,
         ).hash()
 
@@ -57,18 +65,19 @@ class SharedChain:
         key = self.founding.members[number].validator_key
         return lambda signed: sha256(key + signed).digest() * 2
 
-    def authenticated(self, data: bytes) -> Authenticated | str:
-        """A message as the node's network judges it, or the rule that refused it."""
-        if data not in self._messages:
-            self._messages[data] = self._judge(data)
-        return self._messages[data]
+    def authenticated(self, data: bytes, schedule: Schedule) -> Authenticated | str:
+        """A message as a node's network judges it that knows these epochs, or the rule that refused it."""
+        key = data, len(schedule.epochs)
+        if key not in self._messages:
+            self._messages[key] = self._judge(data, schedule)
+        return self._messages[key]
 
-    def _judge(self, data: bytes) -> Authenticated | str:
+    def _judge(self, data: bytes, schedule: Schedule) -> Authenticated | str:
         try:
             message: Message = decode(data, Message, limit_bytes=self.parameters.frame_bytes)  # type: ignore[arg-type]
         except DecodeError as error:
             return error.code
-        checked = authenticate(message, self.chain_id, self.replica_sets, fake_verify)
+        checked = authenticate(message, self.chain_id, schedule, fake_verify)
         return checked.rule if isinstance(checked, Rejection) else checked
 
     def checked_batch(self, data: bytes) -> tuple[SignedBatch, BatchRef, BatchBody] | str:
@@ -90,7 +99,7 @@ class SharedChain:
             return error.code
         checked = check_batch(
             batch,
-            origin_key=self.members.key,
+            origin_key=self.founding.replica_set().key,
             chain_id=self.chain_id,
             parameters=self.parameters,
             verify=self._verify_once,

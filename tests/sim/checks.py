@@ -18,6 +18,7 @@ from consensus.messages import (
     PrePrepare,
     QuorumCertificate,
     ViewChange,
+    message_sequence,
 )
 from consensus.types import BatchRef, BlockHeader, Digest
 from tests.sim.bounds import Bounds
@@ -74,6 +75,7 @@ class Checks:
         self.sound = sound
         self._bounds = Bounds(chain.members.n)
         self._headers: dict[int, Digest] = {}
+        self._executed: dict[int, int] = {}
         self.certificates: dict[int, Digest] = {}
         self._block_voters: dict[tuple[int, Digest], set[int]] = {}
         self._committers: dict[tuple[int, int, Digest], set[int]] = {}
@@ -150,19 +152,23 @@ class Checks:
 
     def count(self, message: Message) -> None:
         """Count a vote, an honest one or not."""
-        quorum = self._chain.members.quorum
         for one in with_proposals(message):
             if isinstance(one, PrePrepare):
                 self._refs[one.digest(self._chain.chain_id)] = one.refs
+        if not isinstance(message, Commit | BlockVote):
+            return
+        members = self._chain.schedule(message_sequence(message))
+        if message.epoch != members.epoch or message.replica not in members.ids:
+            return
         if isinstance(message, Commit):
             voters = self._committers.setdefault((message.view, message.sequence, message.digest), set())
             voters.add(message.replica)
-            if len(voters) >= quorum:
+            if len(voters) >= members.quorum:
                 self._committed_slot(message)
-        elif isinstance(message, BlockVote):
+        else:
             voters = self._block_voters.setdefault((message.height, message.header_hash), set())
             voters.add(message.replica)
-            if len(voters) >= quorum:
+            if len(voters) >= members.quorum:
                 self._certificate(message.height, message.header_hash)
 
     def _committed_slot(self, commit: Commit) -> None:
@@ -183,9 +189,11 @@ class Checks:
         node.trace(f"executed {header.height} {header.hash().hex()[:8]}")
         if not node.honest:
             return
+        self._chain.learn(node.executor.schedule)
         own = header.hash()
         if self._headers.setdefault(header.height, own) != own:
             raise Violation(f"agreement: node {node.number} executed another block at height {header.height}")
+        self._executed[node.number] = header.height
         if self.certificates.get(header.height, own) != own:
             raise Violation(f"node {node.number} executed what was not certified at height {header.height}")
 
@@ -197,6 +205,16 @@ class Checks:
     def top(self) -> int:
         """The greatest height for which a quorum has voted."""
         return max(self.certificates, default=0)
+
+    def opened(self, node: "SimNode") -> None:
+        """After a start: what was executed, and so synced, is still there."""
+        tip = node.executor.tip
+        if not node.honest or not node.trusted:
+            return
+        if tip.height < self._executed.get(node.number, 0):
+            raise Violation(f"node {node.number} lost blocks: it is at {tip.height}")
+        if tip.height and self._headers.get(tip.height) != tip.hash():
+            raise Violation(f"node {node.number} starts with a block that it did not execute")
 
     # --- one node ---------------------------------------------------------------------------------
 

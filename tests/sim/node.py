@@ -15,6 +15,7 @@ from chainnode.node import turn as inputs
 from chainnode.node.certified import CertifiedBlock, certificate_fault
 from chainnode.node.driver import IDLE_TICK_MS, INBOX_ITEMS, ITEMS_PER_TURN, Synced
 from chainnode.node.engine import Engine
+from chainnode.node.epochs import EpochSteps
 from chainnode.node.executor import Executor
 from chainnode.node.turn import Turn
 from chainnode.store.verify import verify_chain
@@ -103,15 +104,18 @@ class SimNode:
             FOLDER, chain.chain_id, self.disk, must_exist=self.executor.tip.height > 0
         )
         self._look_over()
+        self.world.checks.opened(self)
         self.engine = Engine(
             chain_id=chain.chain_id,
             replica_id=self.number,
-            replica_sets=chain.replica_sets,
+            replica_sets=self.executor.replica_sets,
             parameters=chain.parameters,
             sign=chain.signer(self.number),
             log=self.log,
             executor=self.executor,
         )
+        self.epochs = EpochSteps(self.store, lambda: self.executor.schedule)
+        self._steps_of_epochs()
         self.peers = Peers(self)
         restored = self.engine.restore(records, self.now(), damaged=damage is not None)
         self.trace(f"opened at {self.executor.tip.height}, {len(records)} records, damage {damage}")
@@ -119,6 +123,13 @@ class SimNode:
         self.world.links.started(self)
         self.peers.start()
         self._carry_out(restored)
+
+    def _steps_of_epochs(self) -> None:
+        """Every epoch that began can be proven from genesis on."""
+        certified = self.executor.certified
+        if certified is not None:
+            self.epochs.certified(certified.height)
+            assert self.epochs.proof(self.executor.replica_sets(certified.height).epoch) is not None
 
     def _executed(self, decided: Decided, header: BlockHeader, *_: object) -> None:
         self.world.checks.executed(self, header)
@@ -132,7 +143,7 @@ class SimNode:
             path=FOLDER,
             genesis_hash=chain.genesis_hash(first.state_root),
             certificate_holds=lambda one: (
-                not certificate_fault(one, chain.chain_id, chain.replica_sets, self.world.verify)
+                not certificate_fault(one, chain.chain_id, self.executor.replica_sets, self.world.verify)
             ),
             max_uncertified=chain.parameters.window,
         )
@@ -259,6 +270,7 @@ class SimNode:
             self.trace(f"certified {certificate.height} {certificate.header_hash.hex()[:8]}")
             self.world.checks.certified(self, certificate)
         if turn.certified:
+            self._steps_of_epochs()
             self.peers.wake_sync()
         self._carry_out(after)
 

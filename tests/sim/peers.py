@@ -174,7 +174,7 @@ class Peers:
                 self.batches.on_missing(peer, frame)
 
     def _on_consensus(self, peer: int, data: bytes) -> None:
-        checked = self._node.world.chain.authenticated(data)
+        checked = self._node.world.chain.authenticated(data, self._node.executor.schedule)
         if isinstance(checked, str):
             self._node.trace(f"refuses a message of {peer}: {checked}")
             return
@@ -194,7 +194,9 @@ class Peers:
 
     def _on_own_votes(self, peer: int, frame: OwnVotes) -> None:
         node = self._node
-        found = {data: node.world.chain.authenticated(data) for data in frame.messages}
+        found = {
+            data: node.world.chain.authenticated(data, node.executor.schedule) for data in frame.messages
+        }
         mine = {
             data: one
             for data, one in found.items()
@@ -205,7 +207,8 @@ class Peers:
             node.put(inputs.OwnVotes(tuple(mine.values())))
             return
         self._answered.setdefault(peer, {}).update(mine)
-        if len(self._answered) + 1 >= node.world.chain.members.quorum:
+        members = node.executor.replica_sets(node.engine.replica.status().certified + 1)
+        if len({node.number, *self._answered}.intersection(members.ids)) >= members.quorum:
             self._guard_done = True
             votes = tuple(vote for answer in self._answered.values() for vote in answer.values())
             node.put(inputs.OwnVotes(votes))

@@ -11,6 +11,7 @@ from msgspec import structs
 from consensus.bounds import ONE_REF_BYTES, proposal_bytes
 from consensus.parameters import Parameters
 from consensus.types import ReplicaSet, Voter
+from genesis.membership import DEMOTE, PROMOTE
 from tests.sim.byzantine import STRATEGIES
 
 SIZES = (4,) * 16 + (7,) * 3 + (1,)
@@ -36,6 +37,15 @@ class Submit:
 
 
 @dataclass(frozen=True)
+class Change:
+    """The members agree that `member` votes no more (demote), or votes again (promote)."""
+
+    at_ms: int
+    kind: str
+    member: int
+
+
+@dataclass(frozen=True)
 class Plan:
     """`faulty`: member to the name of its strategy, or to "disk" where its disk is tampered with."""
 
@@ -48,6 +58,7 @@ class Plan:
     faults: tuple[Fault, ...]
     submits: tuple[Submit, ...]
     trouble_ms: int
+    changes: tuple[Change, ...] = ()
 
 
 TRIGGERED = ("isolate-on", "kill-on", "power-on", "funnel")
@@ -68,8 +79,11 @@ EVERYBODY = ("kill", "power")
 
 def plan_of(seed: int, members: int | None = None) -> Plan:
     """`members`: where the seed shall not choose how many there are."""
-    random = Random(f"plan {seed}")
+    random, changing = Random(f"plan {seed}"), Random(f"changes {seed}")
     members = random.choice(SIZES) if members is None else members
+    changes = changing.random() < 0.25
+    if changes and members == 4:
+        members = changing.choice((4, 5))
     stormy = random.random() < 0.4
     parameters = _with_room(_parameters(random, stormy), members)
     trouble_ms = random.randint(2, 14) * 1_000
@@ -96,7 +110,23 @@ def plan_of(seed: int, members: int | None = None) -> Plan:
         faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)),
         submits=_submits(random, members, trouble_ms),
         trouble_ms=trouble_ms,
+        changes=_changes(changing, members, len(faulty), trouble_ms) if changes else (),
     )
+
+
+def _changes(random: Random, members: int, faulty: int, trouble_ms: int) -> tuple[Change, ...]:
+    """One member after the other leaves the voters and comes back, as far as the faulty ones are tolerated
+    meanwhile."""
+    if members < 4 or faulty > (members - 2) // 3:
+        return ()
+    found: list[Change] = []
+    at_ms = random.randint(100, 2_000)
+    while at_ms < trouble_ms:
+        member = random.randrange(members)
+        for kind in (DEMOTE, PROMOTE):
+            found.append(Change(at_ms, kind, member))
+            at_ms += random.randint(300, 3_000)
+    return tuple(found)
 
 
 def _parameters(random: Random, stormy: bool) -> Parameters:

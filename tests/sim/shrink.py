@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tests.sim.runner import Outcome, run_plan
-from tests.sim.scenario import Fault, Plan, Submit
+from tests.sim.scenario import Change, Fault, Plan, Submit
 
 MAX_RUNS = 200
 LEAST_TROUBLE_MS = 200
-Item = Fault | Submit | tuple[int, str]
+Item = Change | Fault | Submit | tuple[int, str]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def size_of(plan: Plan) -> int:
 
 
 def items_of(plan: Plan) -> tuple[Item, ...]:
-    return (*plan.faulty, *plan.faults, *plan.submits)
+    return (*plan.faulty, *plan.changes, *plan.faults, *plan.submits)
 
 
 def kind_of(violation: str) -> str:
@@ -79,6 +79,7 @@ class _Shrinking:
         self._fails(
             replace(
                 plan,
+                changes=tuple(one for one in plan.changes if one.at_ms <= end_ms),
                 faults=tuple(one for one in plan.faults if one.at_ms <= end_ms),
                 submits=tuple(one for one in plan.submits if one.at_ms <= end_ms),
             )
@@ -104,6 +105,7 @@ def _with_items(plan: Plan, items: Sequence[Item]) -> Plan:
     return replace(
         plan,
         faulty=tuple(one for one in items if isinstance(one, tuple)),
+        changes=tuple(one for one in items if isinstance(one, Change)),
         faults=tuple(one for one in items if isinstance(one, Fault)),
         submits=tuple(one for one in items if isinstance(one, Submit)),
     )
@@ -117,7 +119,7 @@ def _smaller(plan: Plan) -> Iterator[Callable[[Plan], Plan]]:
     for at, fault in enumerate(plan.faults):
         for for_ms in (50, fault.for_ms // 2):
             yield lambda now, at=at, for_ms=for_ms: _with_fault(now, at, for_ms)
-    concerned = [3, *(number for number, _ in plan.faulty)]
+    concerned = [3, *(number for number, _ in plan.faulty), *(one.member for one in plan.changes)]
     concerned += [max(one.node, one.peer) for one in plan.faults] + [one.node for one in plan.submits]
     yield lambda now: replace(now, members=min(now.members, max(concerned) + 1))
 
@@ -130,7 +132,7 @@ def _with_fault(plan: Plan, at: int, for_ms: int) -> Plan:
 
 
 def _last_event_ms(plan: Plan) -> int:
-    return max([one.at_ms for one in (*plan.faults, *plan.submits)], default=0)
+    return max([one.at_ms for one in (*plan.changes, *plan.faults, *plan.submits)], default=0)
 
 
 def told(plan: Plan) -> list[str]:
@@ -142,6 +144,7 @@ def told(plan: Plan) -> list[str]:
     ]
     lines += [f"member {number} is faulty: {name}" for number, name in plan.faulty]
     timed = [(one.at_ms, _told_fault(one)) for one in plan.faults]
+    timed += [(one.at_ms, f"the members {one.kind} node {one.member}") for one in plan.changes]
     timed += [(one.at_ms, f"{one.transactions} transactions at node {one.node}") for one in plan.submits]
     return lines + [f"{at_ms:>7} ms  {what}" for at_ms, what in sorted(timed)]
 

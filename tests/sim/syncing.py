@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from chainnode.net.wire import Blocks, BlocksRequest, Frame, Status
 from chainnode.node.catchup import ASK_BLOCKS, CatchUp
-from chainnode.node.certified import CertifiedBlock, decode_blocks, encode_blocks
+from chainnode.node.certified import LATER_EPOCH, CertifiedBlock, decode_blocks, encode_blocks
 from chainnode.node.executor import Executor
 from chainnode.node.sync import FETCH_BLOCKS, STALL_MS
 from consensus.ready import Behind
@@ -63,9 +63,12 @@ class Syncing:
             return
         chain = self._chain
         data = frame.blocks[:ASK_BLOCKS]
-        blocks, _ = decode_blocks(
-            data, chain.chain_id, chain.replica_sets, fake_verify, chain.parameters.window
+        blocks, rule = decode_blocks(
+            data, chain.chain_id, self._executor.replica_sets, fake_verify, chain.parameters.window
         )
+        if rule == LATER_EPOCH and not blocks:
+            self.catchup.postpone(peer, now_ms)
+            return
         self.catchup.answered(peer, blocks, now_ms)
 
     def behind(self, behind: Behind) -> None:

@@ -10,11 +10,12 @@ from chainnode.ledger.transaction import Submission
 from chainnode.node import engine
 from tests.sim.byzantine import BY_NAME, Collusion, Twins
 from tests.sim.chain import SharedChain, fake_verify
+from tests.sim.changing import signed_change
 from tests.sim.checks import Checks
 from tests.sim.faults import Faults
 from tests.sim.links import Conditions, Links
 from tests.sim.node import SimNode
-from tests.sim.scenario import Plan
+from tests.sim.scenario import Change, Plan
 from tests.sim.scheduler import Scheduler
 from tests.sim.trace import Trace, Violation
 
@@ -75,6 +76,8 @@ class World:
                 scheduler.at(
                     submit.at_ms, lambda submit=submit: self.submit(submit.node, submit.transactions)
                 )
+            for change in plan.changes:
+                scheduler.at(change.at_ms, lambda change=change: self.change(change))
             for fault in plan.faults:
                 scheduler.at(fault.at_ms, lambda fault=fault: self.faults.strike(fault))
             scheduler.run_until(plan.trouble_ms)
@@ -92,6 +95,19 @@ class World:
         for _ in range(count):
             submission, valid_until_height = self._next(node)
             node.attempt(partial(_submit_if_alive, node, submission, client, valid_until_height))
+
+    def change(self, change: Change) -> None:
+        """The members sign a change, as the one who is furthest sees them; one of them hands it in."""
+        alive = [node for node in self.sound if node.alive]
+        if not alive:
+            return
+        node = max(alive, key=lambda one: one.executor.tip.height)
+        self._count += 1
+        submission, valid_until_height = signed_change(self.chain, node.executor, change, self._count)
+        self.trace.add(
+            self.scheduler.now_ms, node.number, f"members {change.kind} {change.member}", fault=True
+        )
+        node.attempt(partial(_submit_if_alive, node, submission, "members", valid_until_height))
 
     def _next(self, node: SimNode) -> tuple[Submission, int]:
         """A transaction and how long it is valid: the next one, or one that was handed in before."""
