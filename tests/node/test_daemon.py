@@ -1,15 +1,24 @@
 """How a node's end is told: the first error of all its tasks, however deep their groups are."""
 
-from chainnode.node.daemon import _first, _short
+from pathlib import Path
+
+from chainnode.node.daemon import _short
+from chainnode.node.ending import told
 from consensus.messages import PrePrepare
 from consensus.types import BatchRef
 from tests.node.failures import DISK_FULL
 
 
 def test_the_first_error_of_nested_groups_is_the_one_that_is_told():
-    inner = ExceptionGroup("workers", [DISK_FULL, ValueError("later")])
-    assert _first(ExceptionGroup("node", [inner, ValueError("other")])) is DISK_FULL
-    assert _first(ExceptionGroup("node", [DISK_FULL])) is DISK_FULL
+    folder = Path("store")
+    inner = ExceptionGroup("workers", [DISK_FULL, DISK_FULL])
+    assert told(ExceptionGroup("node", [inner]), folder) is DISK_FULL
+    assert told(ExceptionGroup("node", [DISK_FULL]), folder) is DISK_FULL
+
+
+def test_a_fault_of_ours_among_them_is_not_hidden_behind_an_operators_error():
+    group = ExceptionGroup("node", [DISK_FULL, ValueError("ours")])
+    assert told(group, Path("store")) is group
 
 
 def test_a_message_of_a_frames_length_is_a_short_line_in_the_log():
