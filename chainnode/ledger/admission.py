@@ -30,7 +30,7 @@ from chainnode.ledger.view import Reader
 from consensus.codec import DecodeError, decode, encode
 from consensus.domain import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, SUITE, signing_bytes
 from consensus.parameters import Parameters
-from consensus.types import BatchRef, ReplicaId
+from consensus.types import BatchRef, ReplicaId, ReplicaSet
 
 BATCH_OVERHEAD_BYTES = 256
 """What a batch holds beside the bodies and signatures of its transactions, at most."""
@@ -117,6 +117,13 @@ def check_state(
         return Refusal("replayed")
     rule = validity_rule(body, context)
     return Refusal(rule) if rule else rehearse(context, reader, rows, body)
+
+
+def check_origin(voters: ReplicaSet, member: ReplicaId) -> Refusal | None:
+    """Whether this node's member may have transactions ordered: `voters` stand at the next height."""
+    if voters.key(member) is None:
+        return Refusal("observer-node", f"member {member} does not vote at this height")
+    return None
 
 
 def check_batch(

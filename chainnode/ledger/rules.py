@@ -48,6 +48,7 @@ STATE_RULES: dict[str, str] = {
     "expiry-passed": "The expiry asked for is not in the future.",
     "limit-reached": "The patient has as many standing consents as the chain keeps: revoke one first.",
     "member-removed": "The member left the network.",
+    "observer-node": "This node's member does not vote: hand the transaction in at a validator's node.",
     "change-out-of-turn": "It is not the next change of members: another one was made meanwhile.",
     "change-expired": "The last height at which this change of members could be made has passed.",
     "change-pending": "A change of members waits to take effect; the next one can be made after that.",

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from structlog.stdlib import BoundLogger
 
-from chainnode.ledger.admission import check_form, check_state
+from chainnode.ledger.admission import check_form, check_origin, check_state
 from chainnode.ledger.payloads import MAX_OBJECTS, Grant, Payload
 from chainnode.ledger.rows import row_lookup
 from chainnode.ledger.rules import RULES, Refusal
@@ -27,11 +27,12 @@ from chainnode.node.api import Outcome, Part, SubmitResult
 from chainnode.node.clock import now
 from chainnode.node.executor import Executor
 from chainnode.node.latency import Latencies
+from chainnode.node.members import NodeKey
 from chainnode.node.reserve import DiskReserve
 from chainnode.node.stash import Stash
 from chainnode.node.waiters import OUTCOME_OK, Waiters
 from chainnode.vault.errors import SealingError
-from chainnode.vault.keys import SigningKey, valid_point
+from chainnode.vault.keys import valid_point
 from chainnode.vault.parts import PART_BYTES, parts_digest
 from consensus.codec import DecodeError, decode
 from consensus.parameters import Parameters
@@ -54,7 +55,7 @@ class Admissions:
         *,
         chain_id: bytes,
         member: int,
-        validator: SigningKey,
+        validator: NodeKey,
         parameters: Parameters,
         executor: Executor,
         waiters: Waiters,
@@ -142,6 +143,9 @@ class Admissions:
     def _check(self, submission: Submission) -> TransactionBody | Refusal:
         """Form, then what execution would say to it now."""
         tip = self._executor.tip
+        refusal = check_origin(self._executor.replica_sets(tip.height + 1), self._member)
+        if refusal is not None:
+            return refusal
         checked = check_form(
             submission,
             chain_id=self._chain_id,

@@ -20,10 +20,11 @@ from chainnode.node.clock import now
 from chainnode.node.complaints import Complaints
 from chainnode.node.driver import Driver
 from chainnode.node.executor import Executor
+from chainnode.node.members import NodeKey
 from chainnode.node.network import Network
 from chainnode.store.chain import ChainStore
 from chainnode.store.rows import RowStore
-from chainnode.vault.keys import SigningKey, valid_point
+from chainnode.vault.keys import valid_point
 from consensus.codec import DecodeError, decode, encode
 from consensus.ready import Fetch, Relay
 from consensus.types import BatchRef, Digest, ReplicaId
@@ -42,7 +43,7 @@ class Batches:
         *,
         member: ReplicaId,
         genesis: Genesis,
-        validator: SigningKey,
+        validator: NodeKey,
         store: ChainStore,
         rows: RowStore,
         executor: Executor,

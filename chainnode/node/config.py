@@ -91,7 +91,9 @@ class NodeConfig:
     file: Path
     home: Path
     genesis_file: Path
+    membership_file: Path | None
     keystore_file: Path
+    next_keystore_file: Path | None
     passphrase_file: Path | None
     passphrase_credential: str
     listen: ListenConfig
@@ -146,19 +148,16 @@ def _socket_keys(role: Role) -> tuple[Key, ...]:
 
 KEYS: tuple[Key, ...] = (
     Key("genesis.file", v.text, "genesis.cbor", "the signed genesis document"),
-    Key("keys.keystore", v.text, "keystore.key", "the node's keys, encrypted"),
     Key(
-        "keys.passphrase_file",
+        "genesis.membership",
         v.text,
         None,
-        "file that holds the boot passphrase (or use keys.credential)",
+        "the signed change of members that admitted this hospital, or gave it the keystore's keys",
     ),
-    Key(
-        "keys.credential",
-        v.credential,
-        None,
-        "name of the systemd credential that holds the boot passphrase",
-    ),
+    Key("keys.keystore", v.text, "keystore.key", "the node's keys, encrypted"),
+    Key("keys.next_keystore", v.text, None, "new keys that wait for a rotation, under the same passphrase"),
+    Key("keys.passphrase_file", v.text, None, "file that holds the boot passphrase (or use keys.credential)"),
+    Key("keys.credential", v.credential, None, "name of the systemd credential with the boot passphrase"),
     Key("listen.host", v.text, "0.0.0.0", "address that other members' nodes connect to"),
     Key("listen.port", v.port, 7400, "TCP port of the same"),
     Key(
@@ -206,12 +205,7 @@ KEYS: tuple[Key, ...] = (
         "on",
         "on: a damaged chain folder is moved aside and fetched anew from the peers; off: the node stops",
     ),
-    Key(
-        "pool.folder",
-        v.text,
-        "pool",
-        "encrypted objects and, in folders of their own, both wrapped halves",
-    ),
+    Key("pool.folder", v.text, "pool", "encrypted objects, and both wrapped halves in folders of their own"),
     Key(
         "pool.objects_url",
         v.text,
@@ -358,6 +352,10 @@ def _parse(file: Path) -> dict[str, Any]:
         ) from None
 
 
+def _beside(home: Path, name: str | None) -> Path | None:
+    return None if name is None else home / name
+
+
 def _build(file: Path, reader: _Reader) -> NodeConfig:
     home = file.parent
     peers = []
@@ -375,13 +373,14 @@ def _build(file: Path, reader: _Reader) -> NodeConfig:
         )
         for role in Role
     )
-    passphrase_file = reader.get("keys.passphrase_file")
     return NodeConfig(
         file=file,
         home=home,
         genesis_file=home / reader.get("genesis.file"),
+        membership_file=_beside(home, reader.get("genesis.membership")),
         keystore_file=home / reader.get("keys.keystore"),
-        passphrase_file=None if passphrase_file is None else home / passphrase_file,
+        next_keystore_file=_beside(home, reader.get("keys.next_keystore")),
+        passphrase_file=_beside(home, reader.get("keys.passphrase_file")),
         passphrase_credential=reader.get("keys.credential") or "",
         listen=ListenConfig(reader.get("listen.host"), reader.get("listen.port")),
         peers=tuple(peers),

@@ -25,14 +25,15 @@ from chainnode.node.driver import Driver
 from chainnode.node.ending import told
 from chainnode.node.engine import Engine
 from chainnode.node.epochs import EpochSteps
-from chainnode.node.executor import EVENT_RELEASED
+from chainnode.node.executor import EVENT_MEMBERSHIP, EVENT_RELEASED
 from chainnode.node.filing import Filing
 from chainnode.node.freshness import Freshness
 from chainnode.node.insight import Insight
 from chainnode.node.logs import node_logger
 from chainnode.node.network import Network
 from chainnode.node.opening import Opened, open_node
-from chainnode.node.peering import transport_config
+from chainnode.node.passage import Passage
+from chainnode.node.peering import Peering, transport_config
 from chainnode.node.peerlist import HINT, unaddressed
 from chainnode.node.postroom import POST_FRAMES, Postroom
 from chainnode.node.reads import Reads
@@ -59,7 +60,7 @@ def run(config: NodeConfig, *, tap: Tap | None = None) -> None:
         opened = open_node(config, closing)
         log = log.bind(member=opened.member.id)
         log.info("opened", height=opened.executor.tip.height, home=str(config.home))
-        ids = [member.id for member in opened.genesis.members]
+        ids = [member.id for member in opened.members.present(opened.executor.tip.height)]
         if forgotten := unaddressed(config, ids, opened.member.id):
             log.warning("members without an address", members=forgotten, file=str(config.file), hint=HINT)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -82,6 +83,7 @@ class _House:
         self.epochs = EpochSteps(opened.store, lambda: executor.schedule)
         self.epochs.certified(self.waiters.certified_height)
         self.transport = Libp2pTransport(transport_config(opened), tap)
+        self.peering = Peering(opened, self.transport, log)
         self.engine = Engine(
             chain_id=genesis.chain_id,
             replica_id=member,
@@ -116,7 +118,7 @@ class _House:
         self.batches = Batches(
             member=member,
             genesis=genesis,
-            validator=opened.keys.validator,
+            validator=opened.own_key,
             store=opened.store,
             rows=opened.rows,
             executor=executor,
@@ -129,14 +131,14 @@ class _House:
         self.admissions = Admissions(
             chain_id=genesis.chain_id,
             member=member,
-            validator=opened.keys.validator,
+            validator=opened.own_key,
             parameters=genesis.parameters,
             executor=executor,
             waiters=self.waiters,
             stash=self.stash,
             intake=self.batches,
             verify=opened.verify,
-            trouble=lambda: trouble(genesis, self.transport),
+            trouble=lambda: trouble(opened.replica_sets(executor.tip.height + 1), member, self.transport),
             reserve=self.watch.reserve,
             log=log,
         )
@@ -157,6 +159,12 @@ class _House:
         opened, executor = self._opened, self._opened.executor
         self.releases = Releases(executor.state, executor.row, wall_ms)
         submit_own = self.admissions.submit_own
+        self.passage = Passage(
+            member=opened.member.number,
+            executor=executor,
+            settled_height=lambda: opened.members.settled_height,
+            submit_own=submit_own,
+        )
         self.filing = Filing(submit_own, lambda: executor.certified_header.height, self._log)
         shared: dict[str, Any] = {
             "member": opened.member.number,
@@ -200,7 +208,8 @@ class _House:
         return self.postroom.post(peer, frame)
 
     def _linked(self, peer: int) -> bool:
-        return peer == self._opened.member.number or self.transport.links()[peer].up
+        link = self.transport.links().get(peer)
+        return peer == self._opened.member.number or (link is not None and link.up)
 
     def _offer_post(self, peer: int, frame: wire.Frame) -> bool:
         own = peer == self._opened.member.number
@@ -209,7 +218,8 @@ class _House:
     def _wire_service(self, started_ms: int) -> None:
         opened, executor = self._opened, self._opened.executor
         self.reporting = Reporting(
-            genesis=opened.genesis,
+            network=opened.genesis.network,
+            names=opened.members.names,
             member=opened.member.number,
             home=opened.config.home,
             started_ms=started_ms,
@@ -223,7 +233,7 @@ class _House:
         )
         insight = Insight(
             member=opened.member.number,
-            names=lambda: {one.number: one.id for one in opened.genesis.members},
+            names=opened.members.names,
             window=opened.genesis.parameters.window,
             replica=self.engine.replica,
             replica_sets=opened.replica_sets,
@@ -245,6 +255,7 @@ class _House:
         )
         service = Service(
             genesis=opened.genesis,
+            members=opened.members,
             genesis_file=opened.genesis_file,
             member=opened.member.number,
             store=opened.store,
@@ -298,6 +309,7 @@ class _House:
     def certified(self, certificate: QuorumCertificate) -> None:
         before = self.waiters.certified_height
         self.epochs.certified(certificate.height)
+        self.peering.certified(certificate.height)
         self.waiters.certified(certificate.height)
         self.reporting.certified()
         self.sync.wake()
@@ -311,6 +323,8 @@ class _House:
     def _executed(self, decided: Decided, header: BlockHeader, outcome: Execution, _: State) -> None:
         self.waiters.executed(header, outcome)
         self.reporting.executed(outcome)
+        if any(event.kind == EVENT_MEMBERSHIP for event in outcome.events):
+            self.peering.changed()
         self.batches.executed(decided.refs, header.height)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -337,6 +351,7 @@ class _House:
                         self.sync.run(),
                         self.postroom.run(),
                         self.filing.run(),
+                        self.passage.run(),
                         self.reporting.run(),
                         *self.watch.work(self.admissions.submit_own),
                     )

@@ -23,6 +23,7 @@ from consensus.types import BatchRef, BlockHeader, Digest, ReplicaId, ReplicaSet
 CACHED_BODIES = 64
 
 EVENT_RELEASED, EVENT_REFUSED = "released", "refused"
+EVENT_MEMBERSHIP = "membership-changed"
 _DECISIONS = (EVENT_RELEASED, EVENT_REFUSED)
 _MEMBERSHIP = state_name(keys.MEMBERSHIP)
 

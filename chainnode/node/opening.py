@@ -7,8 +7,9 @@ from chainnode.ledger.founding import founding_of
 from chainnode.ledger.header import genesis_header
 from chainnode.node.certified import certificate_fault
 from chainnode.node.config import NodeConfig
-from chainnode.node.errors import NOD_NOT_MEMBER
 from chainnode.node.executor import Executor
+from chainnode.node.identity import admitted_member, founding_member, member_on_chain, not_member
+from chainnode.node.members import Members, OwnKey
 from chainnode.node.passphrase import boot_passphrase
 from chainnode.node.peerlist import check_peers
 from chainnode.node.verifier import Verifier
@@ -37,13 +38,16 @@ class Opened:
     genesis: Genesis
     genesis_file: bytes
     member: Member
+    members: Members
     keys: NodeKeys
+    all_keys: tuple[NodeKeys, ...]
     store: ChainStore
     rows: RowStore
     votes: VoteLog
     vote_records: list[bytes]
     pool: Pool
     executor: Executor
+    own_key: OwnKey
     verify: Verifier
 
     def replica_sets(self, sequence: int) -> ReplicaSet:
@@ -58,15 +62,14 @@ def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
     closing.callback(lock.release)
     genesis = _founded(config)
     keys = NodeKeys.open(config.keystore_file, boot_passphrase(config))
-    member = next((one for one in genesis.members if one.validator_key == keys.validator.public), None)
-    if member is None:
-        raise OperatorError(
-            NOD_NOT_MEMBER,
-            f"{config.genesis_file} has no member with the validator key of {config.keystore_file}",
-            unchanged="nothing was started",
-            next_step=f"compare: chainnode genesis show {config.genesis_file}",
-        )
-    check_peers(config, [one.id for one in genesis.members])
+    all_keys = (keys, *_next_keys(config))
+    held = [one.validator.public for one in all_keys]
+    member = founding_member(genesis, held) or admitted_member(config, genesis, held)
+    if not (config.store_folder / "chain").exists():
+        # Before anything is written: no chain is here that could tell of others.
+        if member is None:
+            raise not_member(config)
+        check_peers(config, [member.id, *(one.id for one in genesis.members)])
     store = ChainStore(config.store_folder, genesis.chain_id)
     closing.callback(store.close)
     rows = RowStore(config.store_folder / "rows", genesis.chain_id)
@@ -79,6 +82,11 @@ def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
         created_ms=genesis.created_ms,
         parameters=genesis.parameters,
     )
+    member = member or member_on_chain(executor.state, genesis, held)
+    if member is None:
+        raise not_member(config)
+    members = Members(genesis, executor.state, member)
+    check_peers(config, [one.id for one in members.all()])
     # A chain without the votes that made it is a folder that was put together from two times.
     votes, records, _ = VoteLog.open(
         config.store_folder / "votes", genesis.chain_id, must_exist=executor.tip.height > 0
@@ -89,17 +97,28 @@ def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
         genesis,
         config.genesis_file.read_bytes(),
         member,
+        members,
         keys,
+        all_keys,
         store,
         rows,
         votes,
         records,
         pool,
         executor,
+        OwnKey(
+            [one.validator for one in all_keys], member.number, executor.state, lambda: executor.tip.height
+        ),
         Verifier(),
     )
     _look_over(opened)
     return opened
+
+
+def _next_keys(config: NodeConfig) -> tuple[NodeKeys, ...]:
+    """Keys that wait for a rotation. Raises OperatorError KEY-xx."""
+    file = config.next_keystore_file
+    return () if file is None else (NodeKeys.open(file, boot_passphrase(config)),)
 
 
 def _founded(config: NodeConfig) -> Genesis:

@@ -14,7 +14,7 @@ from chainnode.node.executor import Executor
 from chainnode.node.reserve import DiskReserve
 from chainnode.node.sync import Sync
 from consensus.replica import Replica
-from genesis.document import Genesis
+from consensus.types import ReplicaId, ReplicaSet
 
 MEASURE_EVERY_MS = 10_000
 MEASURE_SHARE = 50
@@ -39,17 +39,22 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
-def trouble(genesis: Genesis, transport: Transport) -> str:
-    """Why nothing can be committed now as far as links show it; empty where it can."""
-    links = transport.links().values()
-    return lost_quorum(sum(link.up for link in links), len(links), genesis.replica_set().quorum)
+def trouble(voters: ReplicaSet, own: ReplicaId, transport: Transport) -> str:
+    """Why nothing can be committed now as far as links show it; empty where it can. `own` counts as linked to
+    itself, where it votes."""
+    links = transport.links()
+    others = [one for one in voters.ids if one != own]
+    linked = sum(one in links and links[one].up for one in others)
+    needed = voters.quorum + (own not in voters.ids)
+    return lost_quorum(linked, len(others), needed)
 
 
 class Reporting:
     def __init__(
         self,
         *,
-        genesis: Genesis,
+        network: str,
+        names: Callable[[], dict[int, str]],
         member: int,
         home: Path,
         started_ms: int,
@@ -63,7 +68,8 @@ class Reporting:
     ) -> None:
         self._reserve = reserve
         self._alarms = alarms
-        self._genesis = genesis
+        self._network = network
+        self._names = names
         self._member = member
         self._home = home
         self._started_ms = started_ms
@@ -94,12 +100,10 @@ class Reporting:
 
     def report(self) -> StatusReport:
         replica, tip = self._replica.status(), self._executor.tip
-        own = self._genesis.member(self._member)
-        assert own is not None
         return StatusReport(
             member=self._member,
-            slug=own.id,
-            network=self._genesis.network,
+            slug=self._names()[self._member],
+            network=self._network,
             height=self._sync.height,
             state_root=tip.state_root,
             view=replica.view,
@@ -112,18 +116,16 @@ class Reporting:
             disk_bytes=self._disk_bytes,
             transactions=self._transactions,
             commit_latency_ms=self._admissions.latencies.summary(),
-            quorum=self._genesis.replica_set().quorum,
+            quorum=self._executor.replica_sets(tip.height + 1).quorum,
             links=tuple(self._links()),
             free_bytes=self._reserve.free_bytes,
             alarms=self._alarms(),
         )
 
     def _links(self) -> list[LinkReport]:
-        reports = []
+        reports, names = [], self._names()
         for peer, link in self._transport.links().items():
-            member = self._genesis.member(peer)
-            assert member is not None
             queued = link.queued_in_bytes + link.queued_out_bytes
             height = self._sync.claimed(peer)
-            reports.append(LinkReport(peer, member.id, link.up, height, link.last_heard_ms, queued))
+            reports.append(LinkReport(peer, names[peer], link.up, height, link.last_heard_ms, queued))
         return reports

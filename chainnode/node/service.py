@@ -24,6 +24,7 @@ from chainnode.node.desk import Desk
 from chainnode.node.epochs import EpochSteps
 from chainnode.node.executor import Executor
 from chainnode.node.insight import Insight
+from chainnode.node.members import Members
 from chainnode.node.reads import Reads
 from chainnode.node.receiver import Receiver
 from chainnode.node.reporting import Reporting
@@ -41,6 +42,7 @@ class Service:
     """See NodeApi for what each method promises."""
 
     genesis: Genesis
+    members: Members
     genesis_file: bytes
     member: int
     store: ChainStore
@@ -74,7 +76,7 @@ class Service:
             chain_id=self.genesis.chain_id,
             network=self.genesis.network,
             member=self.member,
-            members=tuple((one.number, one.id, one.name) for one in self.genesis.members),
+            members=tuple((one.number, one.id, one.name) for one in self.members.all()),
             height=tip.height,
             time_ms=tip.time_ms,
             validity_heights=self.genesis.parameters.validity_heights,

@@ -11,7 +11,7 @@ from chainnode.ledger.transaction import Row
 from chainnode.ledger.transition import BlockContext
 from chainnode.vault.keys import SigningKey
 from consensus.messages import QuorumCertificate
-from consensus.types import BlockHeader, Now
+from consensus.types import BlockHeader, Now, ReplicaSet
 from tests.ledger.world import Chain
 
 
@@ -81,6 +81,9 @@ class SceneExecutor:
 
     def row(self, digest: bytes) -> Row | None:
         return self.chain.rows.get(digest)
+
+    def replica_sets(self, sequence: int) -> ReplicaSet:
+        return self.chain.schedule(sequence)
 
     def context(self, height: int, time_ms: int) -> BlockContext:
         return BlockContext(self.chain.chain_id, 0, height, time_ms, self.chain.parameters)

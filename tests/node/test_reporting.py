@@ -11,17 +11,17 @@ from chainnode.ledger.records import Result
 from chainnode.node import reporting as reporting_module
 from chainnode.node.latency import Latencies
 from chainnode.node.reporting import Reporting, folder_bytes, resident_bytes
-from tests.consensus.fakes import members
 from tests.ledger.world import Chain, digest32
 from tests.node.stand_ins import SceneExecutor, stopped, until
 from tests.node.wires import Wires
 
 
 def report_on(home: Path) -> Reporting:
-    names = {number: SimpleNamespace(id=f"hospital-{number}") for number in range(4)}
+    names = {number: f"hospital-{number}" for number in range(4)}
     status = SimpleNamespace(view=3, primary=3, voting=False, silent_because="asks its peers")
     return Reporting(
-        genesis=SimpleNamespace(network="test", member=names.get, replica_set=lambda: members(4)),  # type: ignore[arg-type]
+        network="test",
+        names=lambda: names,
         member=0,
         home=home,
         started_ms=0,
