@@ -3,7 +3,7 @@
 from tests.sim.chart import chart
 from tests.sim.runner import Outcome
 from tests.sim.scenario import plan_of
-from tests.sim.shrink import shrink, size_of, told
+from tests.sim.shrink import MAX_RUNS, shrink, size_of, told
 
 
 def print_violation(outcome: Outcome, replay: str) -> None:
@@ -13,10 +13,10 @@ def print_violation(outcome: Outcome, replay: str) -> None:
     print(f"replay: {replay}", flush=True)
 
 
-def print_short(seed: int) -> None:
+def print_short(seed: int, max_runs: int = MAX_RUNS) -> None:
     """Shrink the seed's scenario, which fails, and draw the end of it."""
     plan = plan_of(seed)
-    short = shrink(plan)
+    short = shrink(plan, max_runs)
     print(f"\nthe same in short: {size_of(short.plan)} events of {size_of(plan)}, found in {short.runs} runs")
     print("\n".join(f"  {line}" for line in told(short.plan)))
     print(f"VIOLATION: {short.outcome.violation}")
