@@ -1,6 +1,7 @@
 # chainnode: every target sets itself up. `make help` lists them.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+# Empty: bootstrap.sh chooses, the machine's own first. PYTHON=python3.12 says which.
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready

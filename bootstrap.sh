@@ -1,23 +1,32 @@
 #!/bin/sh
-# Makes the environment from the lock file. Usage: PYTHON=python3.11 sh bootstrap.sh .venv
+# Makes the environment from the lock file. Usage: sh bootstrap.sh .venv, or PYTHON=python3.12 sh bootstrap.sh .venv
 # Installs missing system packages with apt where it may, else says in one line what to type.
 set -eu
 venv=${1:-.venv}
-PYTHON=${PYTHON:-python3}
 
 fail() { printf 'error[ENV-0%s]: %s\n  unchanged: no environment was made\n  next: %s\n' "$1" "$2" "$3" >&2; exit 7; }
 
+fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
+has_headers() { "$1" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))'; }
+has_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
+
+# The machine's own Python first: one below somebody's home cannot be executed by the user that a node runs as.
+if [ -z "${PYTHON:-}" ]; then
+  for PYTHON in /usr/bin/python3.11 /usr/bin/python3.12 /usr/local/bin/python3.11 /usr/local/bin/python3.12 \
+    python3.11 python3.12 python3; do
+    if fits "$PYTHON" && has_headers "$PYTHON" && has_venv "$PYTHON"; then break; fi
+  done
+fi
 [ -n "$PYTHON" ] && command -v "$PYTHON" >/dev/null 2>&1 ||
   fail 1 "no Python was found" "apt-get install python3 python3-venv python3-dev"
-"$PYTHON" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' ||
+fits "$PYTHON" ||
   fail 2 "Python 3.11 or 3.12 is needed, $PYTHON is $("$PYTHON" -V 2>&1)" "make PYTHON=python3.11 ..."
 
 missing=
 command -v gcc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 printf '#include <gmp.h>\nint main(void){return 0;}\n' | gcc -x c -fsyntax-only - 2>/dev/null || missing="$missing libgmp-dev"
-"$PYTHON" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' ||
-  missing="$missing python3-dev"
-"$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+has_headers "$PYTHON" || missing="$missing python3-dev"
+has_venv "$PYTHON" || missing="$missing python3-venv"
 if [ -n "$missing" ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "installing system packages:$missing"
@@ -29,10 +38,15 @@ if [ -n "$missing" ]; then
   fi
 fi
 
+shut=$("$PYTHON" -c 'import os, pathlib, sys
+above = reversed(pathlib.Path(os.path.realpath(sys.executable)).parents)
+print(next((str(one) for one in above if not one.stat().st_mode & 1), ""))')
+[ -z "$shut" ] || echo "warning: $PYTHON lies below $shut, which other users cannot enter: a node cannot run as a user of its own" >&2
+
 echo "making $venv from requirements.lock (about a minute)"
 rm -rf "$venv"
 "$PYTHON" -m venv "$venv"
-pip="$venv/bin/python -m pip --disable-pip-version-check -q"
+pip="$venv/bin/python -m pip --disable-pip-version-check -qq"
 # fastecdsa has no wheel: its build takes setuptools from this environment, which is locked too.
 awk '/^setuptools==/{p=1} p{print} p&&!/\\$/{exit}' requirements.lock > "$venv/setuptools.lock"
 $pip install --require-hashes -r "$venv/setuptools.lock"
