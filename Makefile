@@ -9,7 +9,7 @@ MINUTES ?= 10
 TRIALS ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage mutate sim soak twins killsoak failover bench figures localnet proto docs clean
+.PHONY: help demo test check coverage mutate fuzz sim soak twins killsoak failover bench figures localnet proto docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,9 @@ coverage: $(STAMP) ## branch coverage of consensus/ by tests/consensus alone; an
 
 mutate: $(STAMP) ## plant faults in the core and list those that no test notices: MODULE=consensus/normal.py
 	@$(BIN)/python -m tests.mutation $(MODULE)
+
+fuzz: $(STAMP) ## damage every format that comes from outside, for MINUTES=10
+	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 sim: $(STAMP) ## the deterministic simulator: SEEDS=200, SEED=n for one, BREAK=name|all plants bugs, TABLE=1 costs
 	@$(BIN)/python -m tests.sim $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \

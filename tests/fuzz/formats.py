@@ -1,0 +1,293 @@
+"""Every format that comes from outside: how it is read, what reading may raise, and good examples.
+
+Signatures hold for whatever they stand under here (`anything_holds`), so that damage gets to the code
+behind the check of signatures too."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from chainnode.intake.bundle import Limits, parse_bundle
+from chainnode.intake.errors import BundleError
+from chainnode.intake.process import process_bundle
+from chainnode.ledger.admission import check_batch, check_form
+from chainnode.ledger.evidence import VerificationError
+from chainnode.ledger.evidencefile import encode_evidence, verify_evidence
+from chainnode.ledger.statement import AdmissionRefusal, sign_refusal, verify_refusal
+from chainnode.ledger.transaction import BatchBody, SignedBatch, Submission, batch_signed_bytes
+from chainnode.ledger.verification import verify_receipt
+from chainnode.net.framing import FrameReader, LinkFault, join_frames
+from chainnode.net.wire import decode_frame, encode_frame
+from chainnode.node.certified import CertifiedBlock, decode_blocks
+from chainnode.pool.container import open_object
+from chainnode.pool.errors import ObjectError
+from chainnode.pool.recipients import decode_recipients
+from chainnode.store.frames import encode_frame as encode_log_frame
+from chainnode.store.frames import frame_at, frames_beyond
+from chainnode.vault.errors import SealingError
+from chainnode.vault.keys import valid_point
+from chainnode.vault.tdh2 import decode_ciphertext
+from consensus.authenticate import authenticate
+from consensus.codec import DecodeError, decode, encode
+from consensus.equivocation import proven
+from consensus.messages import Message
+from consensus.parameters import Parameters
+from consensus.ready import HoldRecord, PreparedRecord, Record, StableRecord, ViewRecord
+from genesis.cbor import CborError
+from genesis.document import decode_body, parse_file, parse_genesis
+from genesis.errors import OperatorError
+from genesis.fields import FieldError
+from genesis.membership import (
+    ADMIT,
+    ChangeError,
+    MembershipChange,
+    Validator,
+    change_signed_bytes,
+    encode_change,
+    encode_change_file,
+    parse_change,
+)
+from genesis.request import parse_request, render_request
+from tests.consensus.fakes import CHAIN, fake_verify, key_of, members
+from tests.consensus.fakes import batch as batch_named
+from tests.consensus.solo import certificate, commit, prepared, proposal
+from tests.consensus.test_pbft_authenticate import good_messages
+from tests.genesis.consortium import (
+    HOSPITALS,
+    consortium,
+    hospital_keys,
+    public,
+    request_for,
+    signed_file,
+    signer,
+    unsigned_file,
+)
+from tests.intake.bundles import bundle, condition, counting, encounter, observation, patient
+from tests.ledger.receipts import authorised
+from tests.net.test_wire import EXAMPLES
+from tests.pool.objects import CHAIN as POOL_CHAIN
+from tests.pool.objects import make
+
+LIMIT = 1 << 20
+EVERYBODY = members(4)
+PARAMETERS = Parameters()
+
+
+@dataclass(frozen=True)
+class Format:
+    """`read` gives anything or raises one of `refusals`. `spelling`: msgpack, cbor, json or bytes."""
+
+    name: str
+    spelling: str
+    read: Callable[[bytes], object]
+    refusals: tuple[type[Exception], ...]
+    examples: tuple[bytes, ...]
+
+    def taken(self, data: bytes) -> bool:
+        """Whether `data` was read. Whatever else than a refusal comes out goes on up."""
+        try:
+            self.read(data)
+        except self.refusals:
+            return False
+        return True
+
+
+def anything_holds(key: bytes, signed: bytes, signature: bytes) -> bool:
+    return True
+
+
+def at(sequence: int):
+    return EVERYBODY
+
+
+def read_message(data: bytes) -> object:
+    return authenticate(decode(data, Message, limit_bytes=LIMIT), CHAIN, at, anything_holds)
+
+
+def read_record(data: bytes) -> object:
+    return decode(data, Record, limit_bytes=LIMIT)
+
+
+def read_evidence_pair(data: bytes) -> object:
+    first, second = decode(data, tuple[bytes, bytes], limit_bytes=LIMIT)
+    return proven(first, second, key=key_of(2), chain_id=CHAIN, verify=fake_verify, limit_bytes=LIMIT)
+
+
+def consensus_formats() -> list[Format]:
+    first = proposal(3, ())
+    records = [
+        ViewRecord(0, 2, True),
+        HoldRecord(0, 1, 9),
+        PreparedRecord(prepared(first)),
+        StableRecord(certificate(4)),
+        commit(first, 1),
+    ]
+    words = [encode(commit(proposal(3, (batch_named(number),)), 2)) for number in (1, 2)]
+    pair = encode((words[0], words[1]))
+    return [
+        Format(
+            "consensus message",
+            "msgpack",
+            read_message,
+            (DecodeError,),
+            tuple(encode(message) for message in good_messages()),
+        ),
+        Format("vote log record", "msgpack", read_record, (DecodeError,), tuple(map(encode, records))),
+        Format("two messages of one key", "msgpack", read_evidence_pair, (DecodeError,), (pair,)),
+    ]
+
+
+# --- transactions ---
+
+
+def read_submission(data: bytes) -> object:
+    submission = decode(data, Submission, limit_bytes=LIMIT)
+    return check_form(
+        submission,
+        chain_id=authorised()[0].chain.chain_id,
+        height=1,
+        parameters=PARAMETERS,
+        verify=anything_holds,
+        valid_point=valid_point,
+    )
+
+
+def read_batch(data: bytes) -> object:
+    batch = decode(data, SignedBatch, limit_bytes=LIMIT)
+    return check_batch(
+        batch,
+        origin_key=EVERYBODY.key,
+        chain_id=authorised()[0].chain.chain_id,
+        parameters=PARAMETERS,
+        verify=anything_holds,
+        valid_point=valid_point,
+    )
+
+
+def read_receipt(data: bytes) -> object:
+    return verify_receipt(data, authorised()[0].chain.founding, verify=anything_holds)
+
+
+def read_statement(data: bytes) -> object:
+    return verify_refusal(data, authorised()[0].chain.founding, verify=anything_holds)
+
+
+def read_evidence_file(data: bytes) -> object:
+    return verify_evidence(data, authorised()[0].chain.founding, verify=anything_holds)
+
+
+def ledger_formats() -> list[Format]:
+    scene, _, receipt = authorised()
+    chain = scene.chain
+    signed = [transaction for transaction, _ in chain.transactions.values()]
+    submissions = tuple(encode(Submission(transaction)) for transaction in signed[:12])
+    body = encode(BatchBody(0, 1, 50, tuple(signed[:3])))
+    sign = chain.validators[0].sign
+    batch = encode(SignedBatch(body, sign(batch_signed_bytes(chain.chain_id, body))))
+    refusal = AdmissionRefusal(chain.chain_id, bytes(32), "malformed", 5, 0)
+    words = [encode(commit(proposal(3, (batch_named(number),)), 0)) for number in (1, 2)]
+    evidence = encode_evidence(chain.chain_id, chain.validators[0].public, words[0], words[1])
+    return [
+        Format("transaction", "msgpack", read_submission, (DecodeError,), submissions),
+        Format("batch", "msgpack", read_batch, (DecodeError,), (batch,)),
+        Format("receipt", "cbor", read_receipt, (VerificationError,), (receipt,)),
+        Format("statement", "msgpack", read_statement, (VerificationError,), (sign_refusal(refusal, sign),)),
+        Format("evidence file", "cbor", read_evidence_file, (VerificationError,), (evidence,)),
+    ]
+
+
+# --- between nodes ---
+
+
+def read_frame(data: bytes) -> object:
+    return decode_frame(data, limit_bytes=LIMIT)
+
+
+def read_stream(data: bytes) -> object:
+    return FrameReader(LIMIT, control=True).feed(data)
+
+
+def read_blocks(data: bytes) -> object:
+    return decode_blocks([data, data], authorised()[0].chain.chain_id, at, anything_holds, 16)
+
+
+def read_log(data: bytes) -> object:
+    return frame_at(data, 0), list(frames_beyond(data, 0))
+
+
+def node_formats() -> list[Format]:
+    chain = authorised()[0].chain
+    block = CertifiedBlock(chain.headers[-1], (), chain.certificate())
+    frames = tuple(map(encode_frame, EXAMPLES))
+    log = b"".join(encode_log_frame(number, number - 1, b"record %d" % number) for number in (1, 2, 3))
+    return [
+        Format("frame between nodes", "msgpack", read_frame, (DecodeError,), frames),
+        Format("stream of frames", "bytes", read_stream, (LinkFault,), (join_frames(frames),)),
+        Format("certified block", "msgpack", read_blocks, (), (encode(block),)),
+        Format("vote log file", "bytes", read_log, (), (log,)),
+    ]
+
+
+# --- files ---
+
+
+def read_object(data: bytes) -> object:
+    sealed = make(b"plaintext" * 9_000)
+    return open_object(data, sealed.pointer, POOL_CHAIN, sealed.half_hospital, sealed.half_patient)
+
+
+def read_bundle(data: bytes) -> object:
+    return process_bundle(data, profile="safe-harbor", key=bytes(range(32)), random=counting())
+
+
+def admission() -> bytes:
+    """A change of members that four hospitals signed."""
+    made = MembershipChange(
+        chain_id=CHAIN,
+        number=1,
+        kind=ADMIT,
+        member=4,
+        id="espoo",
+        key=public("espoo"),
+        validators=tuple(Validator(number, slug, public(slug)) for number, slug in enumerate(HOSPITALS)),
+        request=request_for("espoo", hospital_keys("espoo")),
+        delay_heights=0,
+        valid_until_height=1_000,
+    )
+    body = encode_change(made)
+    said = change_signed_bytes(CHAIN, body)
+    return encode_change_file(body, {slug: signer(slug)(said) for slug in HOSPITALS})
+
+
+def file_formats() -> list[Format]:
+    requests = consortium()
+    unsigned = unsigned_file(requests)
+    signed = signed_file(unsigned)
+    body = parse_file(signed).body
+    sealed = make(b"plaintext" * 9_000).object
+    asked = tuple(render_request(request).encode() for request in requests)
+    resources = bundle(patient(), encounter(), condition(), observation())
+    return [
+        Format("genesis file", "cbor", parse_genesis, (OperatorError,), (signed, unsigned)),
+        Format("genesis document", "cbor", decode_body, (CborError, FieldError), (body,)),
+        Format("join request", "bytes", parse_request, (OperatorError,), asked),
+        Format("membership change", "cbor", parse_change, (ChangeError,), (admission(),)),
+        Format("object container", "bytes", read_object, (ObjectError,), (sealed.ciphertext,)),
+        Format("recipients", "msgpack", decode_recipients, (ObjectError,), (sealed.recipients,)),
+        Format("threshold ciphertext", "msgpack", decode_ciphertext, (SealingError,), (sealed.w_p,)),
+        Format(
+            "FHIR bundle frame",
+            "json",
+            lambda data: parse_bundle(data, Limits()),
+            (BundleError,),
+            (resources,),
+        ),
+        Format("FHIR bundle", "json", read_bundle, (BundleError,), (resources,)),
+    ]
+
+
+@cache
+def formats() -> dict[str, Format]:
+    """By name, in a fixed order."""
+    every = [*consensus_formats(), *ledger_formats(), *node_formats(), *file_formats()]
+    return {one.name: one for one in every}
