@@ -13,7 +13,7 @@ from consensus.output import Output
 from consensus.parameters import Parameters
 from consensus.parts import Parts
 from consensus.ready import Ready, Record, Rejection
-from consensus.restore import distrust, last_votes, replay, retained
+from consensus.restore import distrust, hold_beyond, last_votes, replay, retained
 from consensus.rules import fits_a_proposal
 from consensus.status import MissingVotes, ReplicaStatus, missing_votes, status_of
 from consensus.steps import Steps
@@ -43,7 +43,7 @@ class Replica:
         members, executed at a height, may take effect `window` + 1 heights later at the earliest."""
         self._parts = Parts.of(Setting(chain_id, replica_id, replica_sets, parameters, sign))
         self._steps = Steps(self._parts)
-        self._started = False
+        self._started = self._restored = False
 
     # --- inputs -----------------------------------------------------------------------------------
 
@@ -56,6 +56,7 @@ class Replica:
         now: Now,
         *,
         damage: bool = False,
+        restored: bool = False,
         uncertified: Iterable[tuple[SequenceNumber, tuple[BatchRef, ...]]] = (),
     ) -> Ready:
         """Start from what the vote log and the chain store held; on a new node from nothing.
@@ -64,12 +65,13 @@ class Replica:
         `executed_hash`: of its last block (0 and None at genesis). `uncertified`: height and refs of its
         blocks above `stable`, for a view change may order them again. `damage`: the log was hurt elsewhere
         than at its tail, so there may be votes that it does not show: none is cast until a certificate
-        reaches the old high watermark. Batches that are here and in no executed block come in by
-        `batch_ready` after this.
+        reaches the old high watermark. `restored`: there is no log because this replica came out of a backup;
+        then `observed_own` is to bring the answers of a quorum of the others. Batches that are here and in no
+        executed block come in by `batch_ready` after this.
         """
         assert not self._started, "restore comes first, and once"
         assert (executed_height == 0) == (executed_hash is None)
-        self._started = True
+        self._started, self._restored = True, restored
         out = self._steps.begin(now)
         replay(self._parts, records, stable, executed_height, executed_hash, out)
         for height, refs in uncertified:
@@ -90,12 +92,15 @@ class Replica:
         beyond. Where peers are further, it catches up first: what it said up to there they may have dropped.
         """
         out = self._begin(now)
-        for message in (item.message for item in messages):
+        found = [item.message for item in messages]
+        for message in found:
             if isinstance(message, Certified):
                 self._steps.follow_first(message, now, out)
             else:
                 self._steps.guard(message, out)
         if self._parts.ballot.asking:
+            if self._restored:
+                hold_beyond(self._parts, found, out)
             self._start_voting(out)
         return self._steps.settle(now, out)
 
@@ -190,6 +195,11 @@ class Replica:
     def timers(self, now: Now) -> tuple[tuple[str, int], ...]:
         """The timers that may end the view, and the ms left of each."""
         return self._parts.timers.running(now)
+
+    @property
+    def asking(self) -> bool:
+        """Whether it has not heard yet which of its votes the peers hold."""
+        return self._parts.ballot.asking
 
     def votes_of(self, replica: ReplicaId) -> tuple[Message, ...]:
         """The last votes that this replica holds of `replica`, and its own stable certificate, for that one's

@@ -116,6 +116,22 @@ def distrust(parts: Parts, out: Output) -> None:
     parts.ballot.keep_silent(parts.ordering.marks.epoch, parts.changer.view, height, out)
 
 
+def hold_beyond(parts: Parts, shown: Iterable[Message], out: Output) -> None:
+    """No log is left at all (a restored backup): silence until a certificate lies beyond every vote that this
+    replica can have cast. `shown`: what a quorum of the others holds of it, and their stable certificates.
+
+    It voted up to a window above a certificate that it knew. A quorum voted for that one, so one of those who
+    answered did, and nobody votes for a height more than a window above its own stable certificate, which it
+    showed. So two windows above what was shown lies the old high watermark at most."""
+    marks, window = parts.ordering.marks, parts.setting.parameters.window
+    height, view = max(marks.low, parts.certifier.executed), parts.changer.view
+    for message in shown:
+        height = max(height, message_sequence(message))
+        if not isinstance(message, Certified | BlockVote) and message.epoch == marks.epoch:
+            view = max(view, message.view)
+    parts.ballot.keep_silent(marks.epoch, view, height + 2 * window, out)
+
+
 def retained(parts: Parts) -> tuple[Record, ...]:
     """Records from which `replay` rebuilds the present state."""
     own = parts.setting.replica_id

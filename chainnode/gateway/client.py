@@ -151,6 +151,11 @@ class GatewayClient:
                 raise self._odd("evidence without end")
         return bytes(data)
 
+    async def backup(self, *, objects: bool = True) -> AsyncIterator[bytes]:
+        """The pieces of a backup, one after the other; the caller sees to it that the end has come."""
+        async for reply in self._stream("Backup", pb.BackupRequest(without_objects=not objects)):
+            yield reply.data
+
     async def submit(
         self, submission: bytes, parts: Sequence[Part] = (), *, timeout_ms: int = DEFAULT_TIMEOUT_MS
     ) -> SubmitResult:

@@ -167,6 +167,18 @@ class EvidenceFileReply(_message.Message):
     data: bytes
     def __init__(self, data: _Optional[bytes] = ...) -> None: ...
 
+class BackupRequest(_message.Message):
+    __slots__ = ("without_objects",)
+    WITHOUT_OBJECTS_FIELD_NUMBER: _ClassVar[int]
+    without_objects: bool
+    def __init__(self, without_objects: _Optional[bool] = ...) -> None: ...
+
+class BackupReply(_message.Message):
+    __slots__ = ("data",)
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    def __init__(self, data: _Optional[bytes] = ...) -> None: ...
+
 class InfoRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

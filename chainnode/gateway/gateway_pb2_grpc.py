@@ -59,6 +59,11 @@ class NodeStub:
                 request_serializer=chainnode_dot_gateway_dot_gateway__pb2.EvidenceFileRequest.SerializeToString,
                 response_deserializer=chainnode_dot_gateway_dot_gateway__pb2.EvidenceFileReply.FromString,
                 _registered_method=True)
+        self.Backup = channel.unary_stream(
+                '/chainnode.v1.Node/Backup',
+                request_serializer=chainnode_dot_gateway_dot_gateway__pb2.BackupRequest.SerializeToString,
+                response_deserializer=chainnode_dot_gateway_dot_gateway__pb2.BackupReply.FromString,
+                _registered_method=True)
         self.Submit = channel.unary_unary(
                 '/chainnode.v1.Node/Submit',
                 request_serializer=chainnode_dot_gateway_dot_gateway__pb2.SubmitRequest.SerializeToString,
@@ -184,6 +189,13 @@ class NodeServicer:
 
     def EvidenceFile(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Backup(self, request, context):
+        """What this node alone holds, in pieces. Sysadmin.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -331,6 +343,11 @@ def add_NodeServicer_to_server(servicer, server):
                     servicer.EvidenceFile,
                     request_deserializer=chainnode_dot_gateway_dot_gateway__pb2.EvidenceFileRequest.FromString,
                     response_serializer=chainnode_dot_gateway_dot_gateway__pb2.EvidenceFileReply.SerializeToString,
+            ),
+            'Backup': grpc.unary_stream_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=chainnode_dot_gateway_dot_gateway__pb2.BackupRequest.FromString,
+                    response_serializer=chainnode_dot_gateway_dot_gateway__pb2.BackupReply.SerializeToString,
             ),
             'Submit': grpc.unary_unary_rpc_method_handler(
                     servicer.Submit,
@@ -558,6 +575,33 @@ class Node:
             '/chainnode.v1.Node/EvidenceFile',
             chainnode_dot_gateway_dot_gateway__pb2.EvidenceFileRequest.SerializeToString,
             chainnode_dot_gateway_dot_gateway__pb2.EvidenceFileReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/chainnode.v1.Node/Backup',
+            chainnode_dot_gateway_dot_gateway__pb2.BackupRequest.SerializeToString,
+            chainnode_dot_gateway_dot_gateway__pb2.BackupReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,6 +29,7 @@ USER_KEY = "chainnode-user"
 """Metadata entry with the name that a client claims, for the log alone."""
 
 _ALL = frozenset(Role)
+_SYSADMIN = frozenset({Role.SYSADMIN})
 _STEWARD = frozenset({Role.STEWARD})
 _RESEARCHER = frozenset({Role.RESEARCHER})
 _CLINICAL = _STEWARD | _RESEARCHER
@@ -39,6 +40,7 @@ CALLS: dict[str, frozenset[Role]] = {
     "Why": _ALL,
     "Evidence": _ALL,
     "EvidenceFile": _ALL,
+    "Backup": _SYSADMIN,
     "Read": _ALL,
     "Block": _ALL,
     "Transaction": _ALL,

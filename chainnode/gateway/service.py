@@ -122,6 +122,12 @@ class NodeService(pb_grpc.NodeServicer):  # type: ignore[misc]
             await self._write(context, pb.EvidenceFileReply(data=data[start : start + CHUNK_BYTES]))
 
     @_guarded
+    async def Backup(self, request: Any, context: Any) -> None:
+        self._note("gateway.backup", context, objects=not request.without_objects)
+        pieces = self._api.backup(objects=not request.without_objects)
+        await self._relay(context, pieces, lambda piece: pb.BackupReply(data=piece))
+
+    @_guarded
     async def Submit(self, request: Any, context: Any) -> Any:
         self._check_kind(request.submission)
         result = await self._api.submit(

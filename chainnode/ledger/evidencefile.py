@@ -19,7 +19,7 @@ TYPE, VERSION = "chainnode-evidence", 1
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """As long as a frame may be at most."""
 MAX_EVIDENCE_FILE_BYTES = 2 * MAX_MESSAGE_BYTES + 1_024
-_FIELDS = {"type", "version", "chain_id", "key", "first", "second"}
+EVIDENCE_FIELDS = {"type", "version", "chain_id", "key", "first", "second"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def verify_evidence(data: bytes, founding: Founding, *, verify: Verify) -> Convi
         fields = cbor.decode(data, limit_bytes=MAX_EVIDENCE_FILE_BYTES)
     except cbor.CborError as error:
         raise VerificationError("bad-evidence", str(error)) from None
-    if not isinstance(fields, dict) or set(fields) != _FIELDS:
+    if not isinstance(fields, dict) or set(fields) != EVIDENCE_FIELDS:
         raise VerificationError("bad-evidence", "it lacks a field or has one too many")
     if (fields["type"], fields["version"]) != (TYPE, VERSION):
         raise VerificationError("bad-evidence", f"it is no {TYPE} of version {VERSION}")

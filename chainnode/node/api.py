@@ -257,6 +257,11 @@ class NodeApi(Protocol):
         """One of them as a file that `verify` checks offline. Raises NotFound."""
         ...
 
+    def backup(self, *, objects: bool) -> AsyncIterator[bytes]:
+        """What this node alone holds, as of now, in pieces (see chainnode.node.archive). `objects`: the
+        ciphertexts of a local pool too."""
+        ...
+
     async def submit(
         self, submission: bytes, parts: Sequence[Part], *, client: str, timeout_ms: int
     ) -> SubmitResult:

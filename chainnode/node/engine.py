@@ -96,8 +96,11 @@ class Engine:
         self._executor = executor
         self._distrusted = False
 
-    def restore(self, raw_records: Sequence[bytes], now: Now, *, damaged: bool) -> Turn:
-        """Take up where the disk says this replica stood. `damaged`: synced records were lost."""
+    def restore(
+        self, raw_records: Sequence[bytes], now: Now, *, damaged: bool, restored: bool = False
+    ) -> Turn:
+        """Take up where the disk says this replica stood. `damaged`: synced records were lost; `restored`:
+        the disk was filled from a backup, which holds no log."""
         self._distrusted = damaged
         tip = self._executor.tip
         records = decode_records(raw_records)
@@ -114,6 +117,7 @@ class Engine:
                 tip.hash() if tip.height else None,
                 now,
                 damage=damaged,
+                restored=restored,
                 uncertified=self._executor.uncertified(),
             )
         )

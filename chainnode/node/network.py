@@ -11,12 +11,14 @@ from chainnode.net.wire import (
     EVIDENCE_SINCE,
     MAX_OWN_VOTES,
     PULSE_SINCE,
+    SNAPSHOTS_SINCE,
     Consensus,
     Evidence,
     Frame,
     OwnVotes,
     OwnVotesRequest,
     Pulse,
+    SnapshotRequest,
     Status,
     decode_frame,
     encode_frame,
@@ -37,7 +39,11 @@ STATUS_EVERY_MS = 500
 ANSWER_EVERY_MS = 250
 """So often at most a peer is told its own votes: an answer is long, and a question short."""
 OWN_VOTES_OVERHEAD_BYTES, VOTE_OVERHEAD_BYTES = 64, 8
-_SINCE: dict[type, int] = {Pulse: PULSE_SINCE, Evidence: EVIDENCE_SINCE}
+_SINCE: dict[type, int] = {
+    Pulse: PULSE_SINCE,
+    Evidence: EVIDENCE_SINCE,
+    SnapshotRequest: SNAPSHOTS_SINCE,
+}
 FRAMES_PER_PAUSE = 16
 """A link that is never empty must not keep the loop from the node's other work."""
 Handler = Callable[[ReplicaId, Any], Awaitable[None]]
@@ -59,8 +65,12 @@ class Network:
         verify: Verify,
         peers: Peers,
         log: BoundLogger,
+        others_alone: bool = False,
     ) -> None:
+        """`others_alone`: this node's own word does not count towards the quorum that tells it its votes, for
+        it knows nothing of them (a restored backup)."""
         self._peers = peers
+        self._others_alone = others_alone
         self._member = member
         self._chain_id = chain_id
         self._sets = replica_sets
@@ -220,7 +230,11 @@ class Network:
         self._answered.setdefault(peer, {}).update(mine)
         members = self._sets(self._engine.replica.status().certified + 1)
         answered = {self._member, *self._answered}.intersection(members.ids)
-        if len(answered) >= members.quorum:
+        needed = members.quorum
+        if self._others_alone:
+            answered.discard(self._member)
+            needed = min(needed, len(members.ids) - 1)
+        if len(answered) >= needed:
             self._guard_done = True
             votes = tuple(vote for answer in self._answered.values() for vote in answer.values())
             await self._driver.put(inputs.OwnVotes(votes))

@@ -1,6 +1,7 @@
 """NodeApi: each call goes to the part of the node that it concerns."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from chainnode.ledger.receipt import attach_certificate
@@ -20,6 +21,7 @@ from chainnode.node.api import (
     StatusReport,
     SubmitResult,
 )
+from chainnode.node.backup import BackupSource
 from chainnode.node.desk import Desk
 from chainnode.node.epochs import EpochSteps
 from chainnode.node.executor import Executor
@@ -57,6 +59,7 @@ class Service:
     strong: StrongReads
     insight: Insight
     witness: Witness
+    backup_source: Callable[[], BackupSource]
 
     def status(self) -> StatusReport:
         return self.reporting.report()
@@ -69,6 +72,11 @@ class Service:
 
     def evidence_file(self, evidence_id: bytes) -> bytes:
         return self.witness.file(evidence_id)
+
+    async def backup(self, *, objects: bool) -> AsyncIterator[bytes]:
+        pieces = self.backup_source().pieces(objects=objects)
+        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            yield piece
 
     def info(self) -> ChainInfo:
         tip = self.executor.tip

@@ -9,8 +9,10 @@ from chainnode.net import wire
 from chainnode.node.opening import Opened
 from chainnode.node.peers import Peers
 from chainnode.node.reserve import MB, DiskReserve, free_bytes
+from chainnode.node.restored import Restored
 from chainnode.node.turn import Turn
 from chainnode.node.witness import Witness
+from consensus.replica import Replica
 from consensus.types import ReplicaId
 
 CLOCK_RULE = "clock"
@@ -21,10 +23,14 @@ Tell = Callable[[ReplicaId | None, wire.Frame], None]
 
 class Watch:
     def __init__(self, opened: Opened, tell: Tell, log: BoundLogger) -> None:
-        """`tell`: a peer or all of them (None), where their links speak the frame's version."""
+        """`tell`: a peer or all of them (None), where their links speak the frame's version.
+
+        Raises OperatorError NOD-06.
+        """
         genesis, config = opened.genesis, opened.config
         folders = {config.home, config.store_folder, config.pool.folder}
         self._member = opened.member.number
+        self.restored = Restored(opened.store, [one.validator.public for one in opened.all_keys])
         self.peers = Peers(
             [one.number for one in genesis.members if one.number != self._member],
             genesis.parameters.clock_skew_ms,
@@ -48,8 +54,12 @@ class Watch:
             log=log,
         )
 
-    def note(self, turn: Turn) -> None:
-        """What a turn brought of peers that lie or whose clocks are off."""
+    def note(self, turn: Turn, replica: Replica) -> None:
+        """What a turn brought of peers that lie or whose clocks are off; it is durable already."""
+        if self.restored.asking and not replica.asking:
+            self.restored.heard()
+        if turn.certified and replica.status().voting:
+            self.restored.safe()
         for evidence in turn.evidence:
             self.witness.seen(evidence)
         for rejection in turn.rejections:
@@ -58,7 +68,8 @@ class Watch:
 
     def alarms(self) -> tuple[str, ...]:
         """What is to be mended, a sentence each."""
-        troubles = (self.reserve.trouble, self.peers.clock_trouble(), self.witness.trouble)
+        clocks = self.peers.clock_trouble()
+        troubles = (self.restored.trouble, self.reserve.trouble, clocks, self.witness.trouble)
         return tuple(filter(None, troubles))
 
     def work(self, submit_own: Any) -> tuple[Coroutine[Any, Any, None], ...]:

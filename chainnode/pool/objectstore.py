@@ -7,6 +7,8 @@ file's blocks are freed, not wiped: who must rule out a look at the raw disk enc
 
 import asyncio
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,6 +21,7 @@ from chainnode.pool.container import MAX_CIPHERTEXT_BYTES, check_ciphertext
 from chainnode.pool.errors import DISK_FULL, STORE_LOCATION, STORE_UNREACHABLE, ObjectError
 from genesis.errors import OperatorError
 
+_NAME = re.compile(r"[0-9a-f]{32}")
 _FULL = ("os error 28", "os error 122")
 """How obstore's errors spell ENOSPC and EDQUOT."""
 
@@ -102,6 +105,21 @@ class ObjectStore:
         except (OSError, BaseError) as error:
             raise self._failure(f"{object_id.hex()} was not looked up", error) from None
         return True
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the bytes lie in a folder of this machine."""
+        return self._folder is not None
+
+    def listed(self) -> Iterator[tuple[bytes, int]]:
+        """Id and bytes of all that lies here, in no order; what comes or goes meanwhile may be missing."""
+        try:
+            for metas in obstore.list(self._backend):
+                for meta in metas:
+                    if _NAME.fullmatch(meta["path"]):
+                        yield bytes.fromhex(meta["path"]), meta["size"]
+        except (OSError, BaseError) as error:
+            raise self._failure("the names were not listed", error) from None
 
     def delete(self, object_id: bytes) -> bool:
         """Delete durably; False where nothing lay there. Deleting W_h is the erasure of its object."""

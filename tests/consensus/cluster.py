@@ -52,6 +52,8 @@ class Node:
         self.number = number
         self.disk = Disk()
         self.alive = False
+        self.restored = False
+        """Its disk is empty because it came out of a backup."""
         self.wall_skew_ms = 0
         self.answered: set[ReplicaId] = set()
         self.observed = False
@@ -88,6 +90,7 @@ class Node:
                 self.disk.tip_hash(),
                 cluster.now(self),
                 damage=damage,
+                restored=self.restored,
                 uncertified=[(b.height, b.refs) for b in chain if stable is None or b.height > stable.height],
             )
         )
@@ -106,8 +109,9 @@ class Node:
         for ref in list(self.disk.batches):
             self.cluster.later(self.cluster.delay(), lambda ref=ref: peer.give_batch(ref))
         self.answered.add(peer.number)
-        if not self.observed and len(self.answered) + 1 >= self.cluster.set_now(self).quorum:
-            self.observed = True
+        own = 0 if self.restored else 1
+        if not self.observed and len(self.answered) + own >= self.cluster.set_now(self).quorum:
+            self.observed, self.restored = True, False
             votes = []
             for number in sorted(self.answered):
                 other = self.cluster.nodes[number]

@@ -110,6 +110,11 @@ class FakeNode:
     def evidence(self):
         return EVIDENCE
 
+    async def backup(self, *, objects):
+        self.calls.append(("backup", objects))
+        for number in range(40):
+            yield bytes([number]) * 262_144
+
     def evidence_file(self, evidence_id):
         if evidence_id != EVIDENCE[0].id:
             raise NotFound("unknown-evidence", "there is none")

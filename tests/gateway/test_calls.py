@@ -21,6 +21,15 @@ async def test_why_and_evidence_come_back_whole(sysadmin):
         await sysadmin.evidence_file(b"short")
 
 
+async def test_a_backup_comes_piece_by_piece(sysadmin, steward, node):
+    pieces = [piece async for piece in sysadmin.backup(objects=False)]
+    assert [piece[0] for piece in pieces] == list(range(40)) and node.calls == [("backup", False)]
+    with pytest.raises(Refused) as refused:
+        async for _ in steward.backup():
+            pass
+    assert refused.value.rule == "role-not-allowed"
+
+
 async def test_a_strong_read_says_so(steward, node):
     await steward.read(b"key", strong=True, timeout_ms=7)
     await steward.read(b"key", timeout_ms=7)

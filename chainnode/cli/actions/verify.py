@@ -7,6 +7,12 @@ from chainnode.cli.actions.files import read_limited
 from chainnode.cli.errors import CLI_VERIFY, usage
 from chainnode.cli.next_steps import command
 from chainnode.ledger.evidence import VerificationError
+from chainnode.ledger.evidencefile import (
+    EVIDENCE_FIELDS,
+    MAX_EVIDENCE_FILE_BYTES,
+    Conviction,
+    verify_evidence,
+)
 from chainnode.ledger.founding import Founding, founding_of
 from chainnode.ledger.receipt import MAX_RECEIPT_BYTES
 from chainnode.ledger.statement import AdmissionRefusal, verify_refusal
@@ -16,7 +22,7 @@ from genesis.document import GenesisFile, load_genesis, parse_file
 from genesis.errors import OperatorError
 from genesis.keys import verify
 
-Verified = GenesisFile | Report | AdmissionRefusal
+Verified = GenesisFile | Report | AdmissionRefusal | Conviction
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +34,11 @@ class VerifiedFile:
 
 
 def verify_file(path: Path, genesis: Path | None) -> VerifiedFile:
-    """Check a genesis file, a receipt, or a node's statement (which both need `genesis`).
+    """Check a genesis file, or a receipt, evidence or a node's statement (which all need `genesis`).
 
     Raises OperatorError GEN-xx, CLI-01 (no genesis given), CLI-02, CLI-09 (it does not verify).
     """
-    data = read_limited(path, MAX_RECEIPT_BYTES, "the file")
+    data = read_limited(path, max(MAX_RECEIPT_BYTES, MAX_EVIDENCE_FILE_BYTES), "the file")
     fields = _cbor_fields(data)
     if genesis is None and "type" in fields:
         raise usage(
@@ -47,6 +53,8 @@ def verify_file(path: Path, genesis: Path | None) -> VerifiedFile:
         return VerifiedFile(path, file)
     founding = founding_of(load_genesis(genesis))
     try:
+        if fields == EVIDENCE_FIELDS:
+            return VerifiedFile(path, verify_evidence(data, founding, verify=verify))
         return VerifiedFile(path, _receipt_or_statement(data, founding))
     except VerificationError as error:
         raise _not_proven(path, str(error)) from None

@@ -2,17 +2,20 @@
 
 import time
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
 from chainnode.cli.options import HeightOption, HomeOption, JsonOption, SocketOption, Target
 from chainnode.cli.output import pairs, show, size, table
+from chainnode.cli.whyviews import why_tables
 from chainnode.gateway.client import GatewayClient
 from chainnode.node.api import ChainInfo, Role, StatusReport
 from chainnode.node.config import load_config
 from chainnode.node.peerlist import check_peers
+from chainnode.node.whyreport import can_stop
 from genesis.document import load_genesis
-from genesis.errors import OperatorError
+from genesis.errors import EXIT_REFUSED, OperatorError
 
 app = typer.Typer(add_completion=False)
 
@@ -22,10 +25,22 @@ def status(
     home: HomeOption = None,
     socket: SocketOption = None,
     min_height: HeightOption = 0,
+    why: Annotated[
+        bool, typer.Option("--why", help="What it waits for: votes that are missing, timers, each peer.")
+    ] = False,
+    may_stop: Annotated[
+        bool,
+        typer.Option(
+            "--can-stop", help="Whether the others go on without this node. Exit code 0: yes, 5: no."
+        ),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """The node, its height and its links."""
     target = Target(home, socket, Role.SYSADMIN, min_height)
+    if why or may_stop:
+        _explain(target, why=why, may_stop=may_stop, json=json)
+        return
     config = load_config(home) if home is not None and socket is None else None
     try:
         report, info = target.call(_ask)
@@ -35,9 +50,22 @@ def status(
             check_peers(config, [member.id for member in load_genesis(config.genesis_file).members])
         raise
     data = asdict(report) | {"quorum_lost": report.quorum_lost}
-    show(data, _node(report), _links(report), *filter(None, [report.quorum_lost]), json=json)
+    show(data, _node(report), _links(report), *filter(None, [report.quorum_lost, *report.alarms]), json=json)
     if config is not None:
         check_peers(config, [slug for _, slug, _ in info.members])
+
+
+def _explain(target: Target, *, why: bool, may_stop: bool, json: bool) -> None:
+    report = target.call(lambda client: client.why())
+    answer = can_stop(report)
+    data: dict[str, object] = asdict(report) if why else {}
+    shown = why_tables(report) if why else []
+    if may_stop:
+        data |= {"can_stop": answer.yes, "because": answer.because}
+        shown.append(f"{'yes' if answer.yes else 'no'}: {answer.because}")
+    show(data, *shown, json=json)
+    if may_stop and not answer.yes:
+        raise typer.Exit(EXIT_REFUSED)
 
 
 async def _ask(client: GatewayClient) -> tuple[StatusReport, ChainInfo]:
@@ -61,7 +89,7 @@ def _node(report: StatusReport) -> object:
             "start to first commit (ms)": report.first_commit_ms or "-",
             "uptime (s)": report.uptime_ms // 1_000,
             "memory (MB)": size(report.rss_bytes),
-            "disk (MB)": size(report.disk_bytes),
+            "disk used, free (MB)": f"{size(report.disk_bytes)}, {size(report.free_bytes)}",
         },
     )
 

@@ -1,5 +1,6 @@
 """`chainnode verify`: offline."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from chainnode.cli.actions.verify import VerifiedFile, verify_file
 from chainnode.cli.options import JsonOption
 from chainnode.cli.output import pairs, show, table
 from chainnode.cli.views import verdicts_table
+from chainnode.ledger.evidencefile import Conviction
 from chainnode.ledger.rules import RULES
 from chainnode.ledger.verification import Report
 from genesis.ceremony import summary
@@ -19,10 +21,10 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="A genesis file, a receipt, or a node's statement.")],
+    file: Annotated[Path, typer.Argument(help="A genesis file, a receipt, evidence, or a node's statement.")],
     genesis: Annotated[
         Path | None,
-        typer.Option("--genesis", help="The genesis file to check a receipt against.", show_default=False),
+        typer.Option("--genesis", help="The genesis file to check the others against.", show_default=False),
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -49,6 +51,17 @@ def _outcome(verified: VerifiedFile) -> tuple[dict[str, Any], list[Any]]:
             "checks": [{"title": title, "detail": detail} for title, detail in checks],
         }
         return data, [table(f"{name} proves", ("check", "found"), checks), verdicts_table(content.release)]
+    if isinstance(content, Conviction):
+        found = content.found
+        data = {"kind": "evidence", "member": content.member.id, "equivocation": asdict(found)}
+        convicted = {
+            "member": f"{content.member.id} ({content.member.name})",
+            "said two things of": f"{found.kind} {found.slot} (epoch {found.epoch}, view {found.view})",
+            "one": found.first,
+            "the other": found.second,
+            "signed both": content.member.validator_key,
+        }
+        return data, [pairs(f"{name} proves an equivocation", convicted)]
     data = {"kind": "statement", "refusal": content}
     fields = {
         "member": content.member,

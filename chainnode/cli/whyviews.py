@@ -1,0 +1,69 @@
+"""`status --why` and `--can-stop`, for people."""
+
+from typing import Any
+
+from chainnode.cli.output import pairs, table
+from chainnode.node.whyreport import LackingReport, PeerReport, WhyReport
+
+
+def why_tables(report: WhyReport) -> list[Any]:
+    """The node, the slot that it waits for, each peer."""
+    role = "votes" if report.votes else "observes"
+    voting = f"no: {report.silent_because}" if report.silent_because else "yes"
+    head = pairs(
+        f"Why {report.slug} does what it does",
+        {
+            "role, voting": f"{role}, {voting}",
+            "epoch, view": f"{report.epoch}, {report.view}" + (" (moving to it)" if report.changing else ""),
+            "primary": report.primary,
+            "certified, executed": f"{report.certified}, {report.executed}",
+            "behind": "no" if report.behind is None else f"others are at {report.behind}",
+            "timers": ", ".join(f"{name}: {left} ms left" for name, left in report.timers) or "none runs",
+            "batches here, waiting": f"{report.batches_here}, {report.batches_waiting}",
+            "view changes asked": ", ".join(f"{who} for {view}" for who, view in report.asked) or "none",
+        },
+    )
+    return [head, _lacking(report.lacking), _peers(report), *report.alarms]
+
+
+def _lacking(lacking: LackingReport | None) -> Any:
+    if lacking is None:
+        return "everything that was proposed is certified: nothing is waited for"
+    missing = {
+        "PREPARE missing of": lacking.prepare,
+        "COMMIT missing of": lacking.commit,
+        "BLOCK-VOTE missing of": lacking.block_vote,
+    }
+    rows = {name: ", ".join(who) or "nobody" for name, who in missing.items()}
+    return pairs(f"Slot {lacking.sequence}, the lowest without a certificate: {lacking.stage}", rows)
+
+
+def _peers(report: WhyReport) -> Any:
+    rows = [
+        (peer.slug, _link(peer), peer.height, peer.view, _votes(peer), _message(peer), _clock(peer))
+        for peer in report.peers
+    ]
+    columns = ("member", "link", "height", "view", "votes", "last message", "clock (ms)")
+    return table("Peers", columns, rows)
+
+
+def _link(peer: PeerReport) -> str:
+    if not peer.up:
+        return f"down: {peer.down_because}" if peer.down_because else "down"
+    return f"up, {peer.round_trip_us / 1_000:.1f} ms" if peer.round_trip_us else "up"
+
+
+def _votes(peer: PeerReport) -> str:
+    if not peer.votes:
+        return "observes"
+    return {True: "yes", False: "no", None: "?"}[peer.voting]
+
+
+def _message(peer: PeerReport) -> str | None:
+    if peer.message_age_ms is None:
+        return None
+    return f"{peer.message}, {peer.message_age_ms / 1_000:.1f} s ago"
+
+
+def _clock(peer: PeerReport) -> str | None:
+    return None if peer.clock_ms is None else f"{peer.clock_ms:+d}"
