@@ -18,6 +18,7 @@ from tests.sim.trace import Violation
 SILENT_AFTER_MS = 4_000
 HELD_FRAMES = 1_024
 OLD_FRAMES = 256
+STRAYS = 0.5
 
 Direction = tuple[int, int]
 
@@ -74,7 +75,8 @@ class Link:
 
 
 class Links:
-    """A member may have two ends, its twins: each peer is linked with one of them."""
+    """A member may have two ends, its twins: each peer is linked with one of them, and some frames go astray
+    to and from the other."""
 
     def __init__(self, scheduler: Scheduler, seed: int, frame_bytes: int) -> None:
         self._scheduler = scheduler
@@ -129,7 +131,7 @@ class Links:
         direction = (sender, to)
         link = self._links[_pair(sender, to)]
         random = link.random
-        if not self.is_up(end, to):
+        if not link.up or (self._end(sender, to) is not end and random.random() >= STRAYS):
             return False
         if random.randrange(1_000) < self.conditions.lost_permille(direction, channel):
             return False
@@ -159,8 +161,11 @@ class Links:
         sender, to = direction
 
         def deliver() -> None:
-            if link.up and link.generation == generation:
-                self._end(to, sender).inbound(sender, channel, frame)
+            if not link.up or link.generation != generation:
+                return
+            for end in self._ends[to]:
+                if end is self._end(to, sender) or (end.alive and link.random.random() < STRAYS):
+                    end.inbound(sender, channel, frame)
 
         self._scheduler.at(at, deliver)
 
