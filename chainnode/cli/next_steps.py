@@ -184,7 +184,7 @@ _NODE = {
     "unknown-transaction": _step("status", "this node may be behind: give the command --min-height"),
     "pruned": Step(remark="run it at a node that keeps older blocks"),
     "observer-node": Step(remark="run it at a validator's node: name that one's --home or --socket"),
-    "unknown-evidence": Step(remark="give the whole id of evidence that this node keeps"),
+    "unknown-evidence": _step("evidence list"),
     "unknown-receipt": _REQUESTS,
     "parts-missing": _step("request list", "shows the decision; then fetch again, with a longer --wait"),
     "subject-linked": _step("patient list", "the identifiers are those of a patient that is enrolled"),
