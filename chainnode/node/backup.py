@@ -9,6 +9,7 @@ The local rows are those of one moment; what the pool takes in after it may be i
 before anything names them, so that no row speaks of an object that is missing.
 """
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -157,7 +158,7 @@ def _read(path: Path) -> bytes:
             NOD_UNREADABLE,
             f"{path} cannot be read: {error.strerror}",
             unchanged="no backup was made",
-            next_step=f"ls -l {path}",
+            next_step=f"ls -l {shlex.quote(str(path))}",
         ) from None
 
 

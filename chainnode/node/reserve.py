@@ -2,6 +2,7 @@
 full the node stops by itself, with everything it said and stored whole."""
 
 import asyncio
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,7 @@ class DiskReserve:
     ) -> None:
         """`reserve_bytes` 0 switches both bounds off."""
         self._home = home
+        self._quoted = shlex.quote(str(home))
         self._reserve_bytes = reserve_bytes
         self._free = free
         self._log = log
@@ -54,7 +56,7 @@ class DiskReserve:
                 NOD_DISK_LOW,
                 self.trouble,
                 unchanged="nothing was taken in; what was stored and submitted before stands",
-                next_step=f"free space: df -h {self._home}; du -sh {self._home}/*",
+                next_step=f"df -h {self._quoted}; du -sh {self._quoted}/*  # free space",
             )
 
     def look(self) -> None:
@@ -65,7 +67,7 @@ class DiskReserve:
                 NOD_DISK_OUT,
                 f"only {free // MB} MB are free on the disk of {self._home}",
                 unchanged="the node stopped before the disk was full: all that it stored and said is whole",
-                next_step=f"free space (df -h {self._home}), then: chainnode run --home {self._home}",
+                next_step=f"df -h {self._quoted}  # free space, then: chainnode run --home {self._quoted}",
             )
         resume = self._reserve_bytes + self._reserve_bytes // RESUME_SHARE
         low = free < (resume if self._low else self._reserve_bytes)

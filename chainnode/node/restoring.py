@@ -6,6 +6,7 @@ it. What the configuration places outside of the home goes there directly, and i
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -102,7 +103,8 @@ def restore(reader: Reader, home: Path, progress: Progress) -> Outcome:
     _require_free(home)
     staging = home.with_name(f".{home.name}.restoring")
     if staging.exists():
-        raise _taken(staging, "a restore that was cut off left it; if none runs now, remove it")
+        remark = "if no restore runs now, one that was cut off left it: remove it"
+        raise _taken(staging, remark)
     with ExitStack() as undo:
         try:
             undo.callback(shutil.rmtree, staging, True)
@@ -123,18 +125,18 @@ def restore(reader: Reader, home: Path, progress: Progress) -> Outcome:
     return Outcome(outcome[0], outcome[1], outcome[2], load_config(home))
 
 
-def _taken(path: Path, advice: str) -> OperatorError:
+def _taken(path: Path, remark: str) -> OperatorError:
     return OperatorError(
         NOD_HOME_TAKEN,
         f"{path} is there and not empty",
         unchanged="nothing was restored, and nothing there was touched",
-        next_step=advice,
+        next_step=f"ls -la {shlex.quote(str(path))}  # {remark}",
     )
 
 
 def _require_free(path: Path) -> None:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise _taken(path, "choose another --home; a backup is never restored over anything")
+        raise _taken(path, "a backup is never restored over anything: name another --home")
 
 
 class _Filling:
