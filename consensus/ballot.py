@@ -1,30 +1,54 @@
 """This replica's own votes: whether it may vote, and the one way a vote leaves."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
 
 from msgspec import structs
 
-from consensus.messages import BlockVote, Commit, NewView, Prepare, PrePrepare, ViewChange, signed_bytes
+from consensus.messages import (
+    BlockVote,
+    Commit,
+    NewView,
+    Prepare,
+    PrePrepare,
+    ViewChange,
+    message_sequence,
+    signed_bytes,
+)
 from consensus.output import Output
 from consensus.parameters import Parameters
 from consensus.ready import HoldRecord, Outbound
 from consensus.rules import Watermarks
-from consensus.types import ReplicaId, ReplicaSets, View
+from consensus.types import ReplicaId, ReplicaSet, ReplicaSets, View
 
 M = TypeVar("M", PrePrepare, Prepare, Commit, BlockVote, ViewChange, NewView)
 
 
+Sign: TypeAlias = Callable[[bytes], bytes]
+"""Ed25519 over the bytes given, with one key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a Replica is born with and never changes."""
+    """What a Replica is born with and never changes.
+
+    `signers`: by public key, where this replica's key changes with an epoch; empty where `sign` is for all.
+    """
 
     chain_id: bytes
     replica_id: ReplicaId
     replica_sets: ReplicaSets
     parameters: Parameters
-    sign: Callable[[bytes], bytes]
+    sign: Sign
+    signers: Mapping[bytes, Sign] = field(default_factory=dict)
+
+    def signer(self, members: ReplicaSet) -> Sign | None:
+        """With the key that this replica has among `members`; None where that key is not held here."""
+        if not self.signers:
+            return self.sign
+        key = members.key(self.replica_id)
+        return None if key is None else self.signers.get(key)
 
 
 class Ballot:
@@ -40,6 +64,8 @@ class Ballot:
         """Why this replica may not vote in `view` now; empty if it may."""
         if self._setting.replica_id not in marks.ids:
             return "not a member at this height"
+        if self._setting.signer(marks.members) is None:
+            return "the key of this epoch is not in the keystore"
         if self.asking:
             return "has not heard yet which of its votes the peers hold"
         hold = self.hold
@@ -64,7 +90,9 @@ class Ballot:
             out.persist.append(hold)
 
     def sign(self, message: M) -> M:
-        signature = self._setting.sign(signed_bytes(message, self._setting.chain_id))
+        sign = self._setting.signer(self._setting.replica_sets(message_sequence(message)))
+        assert sign is not None, "who lacks the epoch's key does not vote"
+        signature = sign(signed_bytes(message, self._setting.chain_id))
         return structs.replace(message, signature=signature)
 
     def cast(self, message: M, out: Output) -> M:

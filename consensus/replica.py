@@ -5,9 +5,9 @@ in rules.py and forms.py. The parts that keep state: normal.py (OSDI 1999, secti
 (4.3), viewchange.py (4.4), suspicion.py (the timers), ballot.py (whether this replica may vote),
 batches.py, future.py. steps.py ties them together, restore.py brings them back after a stop."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 
-from consensus.ballot import Setting
+from consensus.ballot import Setting, Sign
 from consensus.messages import Authenticated, Certified, Message, QuorumCertificate
 from consensus.output import Output
 from consensus.parameters import Parameters
@@ -37,11 +37,13 @@ class Replica:
         replica_id: ReplicaId,
         replica_sets: ReplicaSets,
         parameters: Parameters,
-        sign: Callable[[bytes], bytes],
+        sign: Sign,
+        signers: Mapping[bytes, Sign] | None = None,
     ) -> None:
         """`replica_sets` must know every sequence up to `window` above the last certified height: a change of
-        members, executed at a height, may take effect `window` + 1 heights later at the earliest."""
-        self._parts = Parts.of(Setting(chain_id, replica_id, replica_sets, parameters, sign))
+        members, executed at a height, may take effect `window` + 1 heights later at the earliest. `signers`:
+        by public key, where this replica holds several; in an epoch it votes with the key of its set."""
+        self._parts = Parts.of(Setting(chain_id, replica_id, replica_sets, parameters, sign, signers or {}))
         self._steps = Steps(self._parts)
         self._started = self._restored = False
 

@@ -8,11 +8,12 @@ A turn is three calls, by the driver on real disks and links and by the simulato
     turn = engine.execute(turn, now)    run what was decided; what follows from that is another turn
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from chainnode.node.certified import CertifiedBlock
 from chainnode.node.turn import BatchStored, Input, LinkDown, LinkUp, OwnVotes, Received, Turn
+from consensus.ballot import Sign
 from consensus.codec import DecodeError, decode, encode
 from consensus.messages import QuorumCertificate
 from consensus.parameters import Parameters
@@ -81,7 +82,8 @@ class Engine:
         replica_id: ReplicaId,
         replica_sets: ReplicaSets,
         parameters: Parameters,
-        sign: Callable[[bytes], bytes],
+        sign: Sign,
+        signers: Mapping[bytes, Sign] | None = None,
         log: VoteLogPort,
         executor: ExecutorPort,
     ) -> None:
@@ -91,6 +93,7 @@ class Engine:
             replica_sets=replica_sets,
             parameters=parameters,
             sign=sign,
+            signers=signers,
         )
         self._log = log
         self._executor = executor

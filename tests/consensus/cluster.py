@@ -79,6 +79,7 @@ class Node:
             replica_sets=cluster.replica_sets,
             parameters=cluster.parameters,
             sign=signer(self.number),
+            signers=cluster.signers.get(self.number),
         )
         records = [decode(item, Record, limit_bytes=1 << 24) for item in self.disk.log]
         stable, chain = self.disk.certificate, self.disk.chain
@@ -216,6 +217,7 @@ class Cluster:
         self._count = 0
         self._wakes: dict[int, int] = {}
         self._broken: set[frozenset[int]] = set()
+        self.signers: dict[ReplicaId, dict[bytes, Callable[[bytes], bytes]]] = {}
         self.check = Invariants(self)
         self.sent: list[tuple[int, int | None, Message]] = []
         self.nodes = [Node(self, number) for number in range(n)]

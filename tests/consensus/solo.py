@@ -123,6 +123,7 @@ class Solo:
         executed_hash: bytes | None = None,
         damage: bool = False,
         observed: bool = True,
+        signers: dict[bytes, Any] | None = None,
         **restore: Any,
     ) -> None:
         everybody = members(n)
@@ -137,6 +138,7 @@ class Solo:
             replica_sets=self.replica_sets,
             parameters=self.parameters,
             sign=signer(number),
+            signers=signers,
         )
         executed_hash = executed_hash or (header(executed) if executed else None)
         self.restored = self._keep(
