@@ -91,6 +91,7 @@ class _House:
             replica_sets=opened.replica_sets,
             parameters=genesis.parameters,
             sign=opened.keys.validator.sign,
+            signers={one.validator.public: one.validator.sign for one in opened.all_keys},
             log=opened.votes,
             executor=executor,
         )

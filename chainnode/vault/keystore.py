@@ -80,6 +80,17 @@ class NodeKeys(_Stored):
         self.sealing, self.local_key = KemKey(seeds[2]), seeds[3]
         assert len(self.local_key) == KEY_BYTES
 
+    def renewed(
+        self, path: Path, *, boot: bytes, recovery: bytes | None = None, level: str = "moderate"
+    ) -> Self:
+        """A keystore at `path` with another validator's and transport's key, and this one's sealing and local
+        key: what was sealed and derived under them stays open. Raises as `create` does."""
+        fresh = tuple(token_bytes(SEED_BYTES) for _ in range(2))
+        seeds = (*fresh, self.sealing.seed, self.local_key)
+        payload = encode(_Seeds(seeds))
+        file = SecretFile.create(path, self.KIND, payload, boot=boot, recovery=recovery, level=level)
+        return type(self)(file, seeds)
+
 
 class StewardKeys(_Stored):
     """A hospital's steward: one Ed25519 key."""

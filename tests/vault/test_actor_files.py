@@ -120,3 +120,15 @@ def test_a_studys_key_is_wrapped_for_its_name_and_public_half(tmp_path: Path) ->
     swapped = type(first)(first.name, first.public, second.nonce, second.wrapped)
     head._payload = type(head._payload)(head.signing.seed, head._payload.kek, (swapped,))
     assert code_of(lambda: head.open_study("asthma")) == "KEY-03"
+
+
+def test_a_renewed_keystore_has_keys_of_its_own_for_votes_and_links_and_the_old_ones_for_the_rest(
+    tmp_path: Path,
+) -> None:
+    old = NodeKeys.create(tmp_path / "old", boot=b"boot!", level=FAST)
+    new = old.renewed(tmp_path / "new", boot=b"boot!", level=FAST)
+    assert new.validator.public != old.validator.public and new.transport.public != old.transport.public
+    assert (new.sealing.seed, new.local_key) == (old.sealing.seed, old.local_key)
+    opened = NodeKeys.open(tmp_path / "new", b"boot!")
+    assert secrets_of(opened) == secrets_of(new)
+    assert code_of(lambda: old.renewed(tmp_path / "new", boot=b"boot!", level=FAST)) == "KEY-06"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chainnode.cli.actions.homes import KEYSTORE_NAME
+from chainnode.cli.actions.homes import KEYSTORE_NAME, Identity, member_request, write_request
 from chainnode.cli.actions.members import (
     Roster,
     Terms,
@@ -21,12 +21,17 @@ from chainnode.cli.options import (
     HeightOption,
     HomeOption,
     JsonOption,
+    Kdf,
+    KdfOption,
     PassphraseOption,
+    RecoveryOption,
     SocketOption,
     Target,
     open_key,
+    optional_passphrase,
+    passphrase,
 )
-from chainnode.cli.output import show, table
+from chainnode.cli.output import pairs, show, table
 from chainnode.cli.views import done, submitted
 from chainnode.node.api import Role
 from chainnode.vault.keystore import NodeKeys, StewardKeys
@@ -185,3 +190,40 @@ def list_(
         table("Members", columns, rows),
         json=json,
     )
+
+
+@app.command("new-keys")
+def new_keys(
+    home: Annotated[Path, typer.Option("--home", help="The node's home folder.")],
+    network: Annotated[str, typer.Option("--network", help="Name of the network.")],
+    id_: Annotated[str, typer.Option("--id", help="The hospital's id there.")],
+    name: Annotated[str, typer.Option("--name", help="The hospital's name, as it stands on the chain.")],
+    passphrase_file: PassphraseOption,
+    steward_file: Annotated[Path, typer.Option("--steward-file", help="The steward's key file.")],
+    steward_passphrase_file: Annotated[
+        Path, typer.Option("--steward-passphrase-file", help="The steward's passphrase.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The new keystore to write.")],
+    request: Annotated[Path, typer.Option("--request", help="The join request to write.")],
+    recovery_passphrase_file: RecoveryOption = None,
+    kdf: KdfOption = Kdf.MODERATE,
+    json: JsonOption = False,
+) -> None:
+    """Make new validator and transport keys, and the request for `member propose rotate`.
+
+    The new keystore has the old one's passphrase and local secrets. Name it in the configuration as
+    keys.next_keystore and start the node anew: it signs with the old keys until the change takes effect,
+    then with the new ones.
+    """
+    old = open_key(NodeKeys, home / KEYSTORE_NAME, passphrase_file)
+    steward = open_key(StewardKeys, steward_file, steward_passphrase_file)
+    new = old.renewed(
+        out,
+        boot=passphrase(passphrase_file),
+        recovery=optional_passphrase(recovery_passphrase_file),
+        level=kdf.value,
+    )
+    joining = member_request(Identity(network, id_, name), new, steward)
+    path = write_request(request, joining)
+    data = {"keystore": out, "join_request": path, "words": " ".join(joining.words)}
+    show(data, pairs("New keys", data), json=json)
