@@ -18,17 +18,16 @@ from chainnode.net.port import Tap
 from chainnode.node.admissions import Admissions
 from chainnode.node.backup import backup_source
 from chainnode.node.batches import Batches
-from chainnode.node.clock import now, process_age_ms, wall_ms
+from chainnode.node.chainkeeping import ChainKeeping
+from chainnode.node.clock import now, process_age_ms
 from chainnode.node.config import NodeConfig
-from chainnode.node.courier import Courier
+from chainnode.node.delivering import Delivering
 from chainnode.node.desk import Desk
 from chainnode.node.driver import Driver
 from chainnode.node.ending import told
 from chainnode.node.engine import Engine
 from chainnode.node.epochs import EpochSteps
 from chainnode.node.executor import EVENT_MEMBERSHIP, EVENT_RELEASED
-from chainnode.node.filing import Filing
-from chainnode.node.freshness import Freshness
 from chainnode.node.insight import Insight
 from chainnode.node.logs import node_logger
 from chainnode.node.network import Network
@@ -36,15 +35,13 @@ from chainnode.node.opening import Opened, open_node
 from chainnode.node.passage import Passage
 from chainnode.node.peering import Peering, transport_config
 from chainnode.node.peerlist import HINT, unaddressed
-from chainnode.node.postroom import POST_FRAMES, Postroom
 from chainnode.node.reads import Reads
-from chainnode.node.receiver import Receiver
-from chainnode.node.releases import Releases
 from chainnode.node.reporting import Reporting, trouble
 from chainnode.node.service import Service
 from chainnode.node.stash import Stash
 from chainnode.node.strong import StrongReads
 from chainnode.node.sync import Sync
+from chainnode.node.takeover import run_until_ended
 from chainnode.node.turn import Turn
 from chainnode.node.waiters import Waiters
 from chainnode.node.watch import Watch
@@ -56,6 +53,11 @@ from consensus.types import BlockHeader
 def run(config: NodeConfig, *, tap: Tap | None = None) -> None:
     """Run a node until SIGINT or SIGTERM. Raises OperatorError; nothing it started is left then."""
     started_ms = now().monotonic_ms - process_age_ms()
+    run_until_ended(config, lambda: _run_once(config, started_ms, tap))
+
+
+def _run_once(config: NodeConfig, started_ms: int, tap: Tap | None) -> bool:
+    """From opening to closing; whether the node is to be opened anew, on a snapshot that was taken over."""
     log = node_logger(config.log)
     with ExitStack() as closing:
         opened = open_node(config, closing)
@@ -65,8 +67,9 @@ def run(config: NodeConfig, *, tap: Tap | None = None) -> None:
         if forgotten := unaddressed(config, ids, opened.member.id):
             log.warning("members without an address", members=forgotten, file=str(config.file), hint=HINT)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(opened, started_ms, tap, log))
+            begins_anew = runner.run(_serve(opened, started_ms, tap, log))
         log.info("stopped", height=opened.executor.tip.height)
+        return begins_anew
 
 
 class _House:
@@ -77,6 +80,8 @@ class _House:
         self._log = log
         self._tasks: asyncio.TaskGroup | None = None
         self._workers: list[asyncio.Task[None]] = []
+        self._stop = asyncio.Event()
+        self.begins_anew = False
         genesis, member, executor = opened.genesis, opened.member.number, opened.executor
         certified = executor.certified
         self.waiters = Waiters(certified.height if certified else 0)
@@ -157,66 +162,46 @@ class _House:
             want=self.batches.want,
             log=log,
         )
+        self.keeping = ChainKeeping(
+            opened, self.network, self.sync, self.epochs, self._queued_bytes, self._begin_anew, log
+        )
+
+    def _queued_bytes(self, peer: int) -> int:
+        link = self.transport.links().get(peer)
+        return 0 if link is None else link.queued_out_bytes
+
+    def _begin_anew(self) -> None:
+        self.begins_anew = True
+        self.stop()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _alarms(self) -> tuple[str, ...]:
+        return (*self.keeping.alarms(), *self.watch.alarms())
+
+    def _linked(self, peer: int) -> bool:
+        link = self.transport.links().get(peer)
+        return link is not None and link.up
 
     def _wire_releases(self) -> None:
         opened, executor = self._opened, self._opened.executor
-        self.releases = Releases(executor.state, executor.row, wall_ms)
-        submit_own = self.admissions.submit_own
         self.passage = Passage(
             member=opened.member.number,
             executor=executor,
             settled_height=lambda: opened.members.settled_height,
-            submit_own=submit_own,
+            submit_own=self.admissions.submit_own,
         )
-        self.filing = Filing(submit_own, lambda: executor.certified_header.height, self._log)
-        shared: dict[str, Any] = {
-            "member": opened.member.number,
-            "releases": self.releases,
-            "executor": executor,
-            "stash": self.stash,
-            "objects": opened.pool.objects,
-            "filing": self.filing,
-            "log": self._log,
-        }
-        self.courier = Courier(
-            local_key=opened.keys.local_key,
-            frame_bytes=opened.genesis.parameters.frame_bytes,
-            freshness=Freshness(
-                member=opened.member.number, executor=executor, submit_own=submit_own, log=self._log
-            ),
+        self.delivering = Delivering(
+            opened,
+            self.network,
             linked=self._linked,
-            send=self._post,
-            **shared,
-        )
-        self.receiver = Receiver(
-            chain_id=opened.genesis.chain_id,
-            offer=self._offer_post,
-            reached=self.waiters.height,
-            **shared,
-        )
-        self.postroom = Postroom(
-            member=opened.member.number,
-            courier=self.courier,
-            receiver=self.receiver,
-            executor=executor,
-            store=opened.store,
+            admissions=self.admissions,
+            waiters=self.waiters,
+            stash=self.stash,
             spawn=self._spawn,
             log=self._log,
         )
-
-    async def _post(self, peer: int, frame: wire.Frame) -> bool:
-        """A release to a project of this very hospital takes the same way, without a link."""
-        if peer != self._opened.member.number:
-            return await self.network.send(peer, frame)
-        return self.postroom.post(peer, frame)
-
-    def _linked(self, peer: int) -> bool:
-        link = self.transport.links().get(peer)
-        return peer == self._opened.member.number or (link is not None and link.up)
-
-    def _offer_post(self, peer: int, frame: wire.Frame) -> bool:
-        own = peer == self._opened.member.number
-        return self.postroom.post(peer, frame) if own else self.network.offer(peer, frame)
 
     def _wire_service(self, started_ms: int) -> None:
         opened, executor = self._opened, self._opened.executor
@@ -232,7 +217,7 @@ class _House:
             sync=self.sync,
             admissions=self.admissions,
             reserve=self.watch.reserve,
-            alarms=self.watch.alarms,
+            alarms=self._alarms,
         )
         insight = Insight(
             member=opened.member.number,
@@ -243,7 +228,7 @@ class _House:
             transport=self.transport,
             sync=self.sync,
             peers=self.watch.peers,
-            alarms=self.watch.alarms,
+            alarms=self._alarms,
         )
         desk = Desk(
             member=opened.member.number,
@@ -251,7 +236,7 @@ class _House:
             pool=opened.pool,
             rows=opened.store,
             executor=executor,
-            releases=self.releases,
+            releases=self.delivering.releases,
             admissions=self.admissions,
             reserve=self.watch.reserve,
             log=self._log,
@@ -266,7 +251,7 @@ class _House:
             reads=Reads(opened.store, executor, self.waiters),
             admissions=self.admissions,
             desk=desk,
-            receiver=self.receiver,
+            receiver=self.delivering.receiver,
             reporting=self.reporting,
             pool=opened.pool,
             strong=StrongReads(opened.member.number, self.admissions.submit_for),
@@ -286,9 +271,8 @@ class _House:
         self.network.handle(wire.Evidence, self.watch.witness.on_frame)
         self.network.handle(wire.BlocksRequest, self.sync.on_request)
         self.network.handle(wire.Blocks, self.sync.on_blocks)
-        for kind in POST_FRAMES:
-            self.network.handle(kind, self.postroom.take)
         self.batches.register()
+        self.keeping.register(self.network)
         self.batches.watch_arrivals(self.sync.wake)
 
     async def _on_status(self, peer: int, frame: wire.Status) -> None:
@@ -316,15 +300,17 @@ class _House:
         self.peering.certified(certificate.height)
         self.waiters.certified(certificate.height)
         self.reporting.certified()
+        self.keeping.certified(certificate)
         self.sync.wake()
         for height in range(before + 1, certificate.height + 1):
             block = self._opened.store.block(height)
             assert block is not None
             for event in block.events:
                 if event.kind == EVENT_RELEASED:
-                    self.postroom.released(event.subjects[0])
+                    self.delivering.postroom.released(event.subjects[0])
 
     def _executed(self, decided: Decided, header: BlockHeader, outcome: Execution, _: State) -> None:
+        self.keeping.executed(header)
         self.waiters.executed(header, outcome)
         self.reporting.executed(outcome)
         if any(event.kind == EVENT_MEMBERSHIP for event in outcome.events):
@@ -335,7 +321,7 @@ class _House:
         assert self._tasks is not None
         self._workers.append(self._tasks.create_task(work))
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self) -> None:
         """Open links and sockets, work until `stop`; whatever ends a task ends the node."""
         opened = self._opened
         restored = self.engine.restore(
@@ -348,7 +334,7 @@ class _House:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                self.postroom.recover()
+                self.delivering.postroom.recover()
                 tasks.create_task(self.batches.recover())
                 running = [
                     tasks.create_task(work)
@@ -358,16 +344,16 @@ class _House:
                         self.network.run(),
                         self.network.announce(lambda: self.sync.height),
                         self.sync.run(),
-                        self.postroom.run(),
-                        self.filing.run(),
+                        *self.delivering.work(),
                         self.passage.run(),
                         self.reporting.run(),
+                        *self.keeping.work(),
                         *self.watch.work(self.admissions.submit_own),
                     )
                 ]
                 await self.gateway.start()
                 self._log.info("ready", listening=self.transport.listen_addresses())
-                await stop.wait()
+                await self._stop.wait()
                 await self.gateway.stop()
                 for task in [*running, *self._workers]:
                     task.cancel()
@@ -376,13 +362,13 @@ class _House:
             await self.transport.stop()
 
 
-async def _serve(opened: Opened, started_ms: int, tap: Tap | None, log: BoundLogger) -> None:
-    stop = asyncio.Event()
+async def _serve(opened: Opened, started_ms: int, tap: Tap | None, log: BoundLogger) -> bool:
+    house = _House(opened, started_ms, tap, log)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    house = _House(opened, started_ms, tap, log)
+        loop.add_signal_handler(number, house.stop)
     try:
-        await house.run(stop)
+        await house.run()
     except BaseExceptionGroup as group:
         raise told(group, opened.config.store_folder) from None
+    return house.begins_anew

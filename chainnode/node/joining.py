@@ -37,8 +37,8 @@ from consensus.codec import encode
 from consensus.types import Now, ReplicaId
 
 ASK_EVERY_MS = 2_000
-CHOOSE_MS = 1_500
-"""So long after the first offer the others' are waited for."""
+CHOOSE_MS = 1_000
+"""So long after the first offer those of others are waited for."""
 LOST_MS = 10_000
 """Without anybody who has the snapshot for so long, another one is chosen."""
 LOOK_EVERY_MS = 200
@@ -61,7 +61,7 @@ class Joining:
         judge: Callable[[SnapshotOffer], Offered],
         height: Callable[[], int],
         claimed: Callable[[], Mapping[ReplicaId, int]],
-        offer: Callable[[ReplicaId, Frame], bool],
+        offer: Callable[[ReplicaId, Frame], object],
         name: Callable[[ReplicaId], str],
         on_complete: Callable[[Offered], None],
         log: BoundLogger,
@@ -167,9 +167,8 @@ class Joining:
         """Until cancelled. Raises OperatorError where the disk fails."""
         try:
             while self._phase is not Phase.DONE:
-                if self._target is None:
-                    self._ask()
-                    self._choose()
+                self._ask()
+                self._choose()
                 if self._target is not None:
                     await self._work(self._target)
                 try:
@@ -192,8 +191,9 @@ class Joining:
         return furthest - height > self._gap or (self._pruned_at is not None and furthest > height)
 
     def _ask(self) -> None:
+        """Also while one is taken over: who was not linked then may have the same."""
         current = self._clock().monotonic_ms
-        if not self._is_wanted():
+        if self._target is None and not self._is_wanted():
             self._asked_ms = None
             self._offers.clear()
         elif self._asked_ms is None or current - self._asked_ms >= ASK_EVERY_MS:
@@ -205,10 +205,8 @@ class Joining:
 
     def _choose(self) -> None:
         """The snapshot that most peers have; of two the later one."""
-        current = self._clock().monotonic_ms
-        able = [peer for peer in self._plan.linked if peer not in self._plan.dropped]
-        patient = current - self._offered_ms < CHOOSE_MS and len(self._offers) < len(able)
-        if not self._offers or patient:
+        waited_ms = self._clock().monotonic_ms - self._offered_ms
+        if self._target is not None or not self._offers or waited_ms < CHOOSE_MS:
             return
         headers = [one.target.header for one in self._offers.values()]
         self._begin(

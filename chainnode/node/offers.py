@@ -1,12 +1,12 @@
 """Whether a snapshot that a peer offers is one: its header is certified by those who voted then.
 
-Who that was follows from genesis: either this node's own state says it, or the peer's proof of the epochs
-between, each certified by the one before. What the peer claims beside that counts for nothing.
+Who that was follows from genesis by the peer's proof of the epochs between, each certified by the one before.
+What the peer claims beside that counts for nothing.
 """
 
 from dataclasses import dataclass
 
-from chainnode.ledger.epochs import EpochProof, Schedule, verify_certificate, verify_proof_of_epochs
+from chainnode.ledger.epochs import EpochProof, verify_certificate, verify_proof_of_epochs
 from chainnode.ledger.evidence import VerificationError
 from chainnode.ledger.founding import Founding
 from chainnode.net.wire import MAX_HEADER_BYTES, SnapshotOffer
@@ -26,8 +26,8 @@ class Offered:
     epochs: EpochProof
 
 
-def judge_offer(frame: SnapshotOffer, founding: Founding, schedule: Schedule, verify: Verify) -> Offered:
-    """The offer, proven. `schedule`: the epochs that this node knows. Raises UnfitError."""
+def judge_offer(frame: SnapshotOffer, founding: Founding, verify: Verify) -> Offered:
+    """The offer, proven. Raises UnfitError."""
     try:
         header = decode(frame.header, BlockHeader, limit_bytes=MAX_HEADER_BYTES)
         certificate = decode(frame.certificate, QuorumCertificate, limit_bytes=len(frame.certificate))
@@ -37,9 +37,7 @@ def judge_offer(frame: SnapshotOffer, founding: Founding, schedule: Schedule, ve
     try:
         if header.chain_id != founding.chain_id:
             raise VerificationError("wrong-chain", "it is of another chain")
-        if header.epoch > schedule.latest.voters.epoch:
-            schedule = verify_proof_of_epochs(epochs, founding, verify=verify)
-        voters = schedule(max(0, header.height))
+        voters = verify_proof_of_epochs(epochs, founding, verify=verify)(max(0, header.height))
         if header.epoch != voters.epoch or header.validators != voters.digest() or header.height < 1:
             raise VerificationError("bad-epochs", "other members voted at this height")
         verify_certificate(certificate, header, voters, verify)

@@ -12,6 +12,7 @@ from chainnode.node.identity import admitted_member, founding_member, member_on_
 from chainnode.node.members import Members, OwnKey
 from chainnode.node.passphrase import boot_passphrase
 from chainnode.node.peerlist import check_peers
+from chainnode.node.takeover import settle_chain_folder
 from chainnode.node.verifier import Verifier
 from chainnode.pool.pool import Pool
 from chainnode.store.chain import ChainStore
@@ -62,6 +63,7 @@ def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
     closing.callback(lock.release)
     genesis = _founded(config)
     keys = NodeKeys.open(config.keystore_file, boot_passphrase(config))
+    settle_chain_folder(config.store_folder, genesis.chain_id)
     all_keys = (keys, *_next_keys(config))
     held = [one.validator.public for one in all_keys]
     member = founding_member(genesis, held) or admitted_member(config, genesis, held)

@@ -69,13 +69,18 @@ def clear_replaced(folder: Path) -> None:
         raise from_os_error(folder, error) from error
 
 
+def damaged_asides(folder: Path) -> list[Path]:
+    """The damaged chains that stand aside, the oldest first."""
+    return sorted(folder.glob(f"{CHAIN}.damaged-*"))
+
+
 def move_aside(folder: Path, name: str) -> Path | None:
     """Rename a damaged chain to `chain.damaged-<name>` and return that path; None where so many stand there
     already that another would hide a failing disk and fill it. Raises OperatorError STO-03, STO-04."""
     aside = folder / f"{CHAIN}.damaged-{name}"
     disk = RealFileSystem()
     try:
-        if len(list(folder.glob(f"{CHAIN}.damaged-*"))) >= MAX_ASIDE or aside.exists():
+        if len(damaged_asides(folder)) >= MAX_ASIDE or aside.exists():
             return None
         disk.rename(folder / CHAIN, aside)
         disk.fsync_dir(folder)

@@ -92,7 +92,7 @@ class Joiner:
                 frame_bytes=frame_bytes,
                 verify=verify,
             ),
-            judge=lambda frame: judge_offer(frame, grown.founding, grown.executor.schedule, verify),
+            judge=lambda frame: judge_offer(frame, grown.founding, verify),
             height=lambda: grown.executor.tip.height,
             claimed=lambda: {one.number: one.height for one in self.peers.values()},
             offer=self.offer,

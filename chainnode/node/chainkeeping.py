@@ -1,0 +1,136 @@
+"""The chain as a whole: snapshots for others, taking one over, and letting old blocks go."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from structlog.stdlib import BoundLogger
+
+from chainnode.ledger import view
+from chainnode.ledger.founding import founding_of
+from chainnode.net import wire
+from chainnode.node.epochs import EpochSteps
+from chainnode.node.joining import Joining
+from chainnode.node.joinkeeper import Keeper
+from chainnode.node.network import Network
+from chainnode.node.offers import Offered, judge_offer
+from chainnode.node.opening import Opened
+from chainnode.node.snapshots import Snapshots
+from chainnode.node.sync import Sync
+from chainnode.node.takeover import aside_alarm
+from chainnode.node.threads import in_thread
+from chainnode.store.pruning import Pruner
+from chainnode.store.staging import Staging
+from consensus.messages import QuorumCertificate
+from consensus.types import BlockHeader, ReplicaId
+
+PRUNE_EVERY_MS = 10_000
+PRUNE_STEP = 1_000
+"""Blocks that are taken away at once, at most a quarter of those that are kept: looking through the state for
+what it rests on takes long."""
+
+
+class ChainKeeping:
+    def __init__(
+        self,
+        opened: Opened,
+        network: Network,
+        sync: Sync,
+        epochs: EpochSteps,
+        queued_bytes: Callable[[ReplicaId], int],
+        begin_anew: Callable[[], None],
+        log: BoundLogger,
+    ) -> None:
+        """`queued_bytes`: what waits in the queue to a peer; `begin_anew`: a snapshot is ready, the node is
+        to be closed and opened on it."""
+        genesis, config, parameters = opened.genesis, opened.config.chain, opened.genesis.parameters
+        founding = founding_of(genesis)
+        self._opened = opened
+        self._sync = sync
+        self._epochs = epochs
+        self._begin_anew = begin_anew
+        self._log = log
+        self._kept = max(config.keep_blocks, parameters.validity_heights + parameters.window)
+        self._pruner = Pruner(opened.store)
+        self.snapshots = Snapshots(
+            store=opened.store,
+            rows=opened.rows,
+            executor=opened.executor,
+            every=config.snapshot_every,
+            frame_bytes=parameters.frame_bytes,
+            epochs=epochs.proof,
+            offer=network.offer,
+            queued_bytes=queued_bytes,
+            log=log,
+        )
+        self.joining = Joining(
+            gap=config.join_gap,
+            keeper=Keeper(
+                chain_id=genesis.chain_id,
+                staging=lambda: Staging(opened.config.store_folder, genesis.chain_id),
+                store=opened.store,
+                rows=opened.rows,
+                validity_heights=parameters.validity_heights,
+                faulty=lambda: opened.replica_sets(opened.executor.tip.height + 1).f,
+                frame_bytes=parameters.frame_bytes,
+                verify=opened.verify,
+            ),
+            judge=lambda frame: judge_offer(frame, founding, opened.verify),
+            height=lambda: sync.height,
+            claimed=sync.claims,
+            offer=network.tell,
+            name=self._name,
+            on_complete=self._joined,
+            log=log,
+        )
+        sync.is_paused = lambda: self.joining.is_active
+        sync.on_pruned = self.joining.pruned
+
+    def register(self, network: Network) -> None:
+        """Take the frames that concern snapshots, and the links' coming and going."""
+        network.handle(wire.SnapshotRequest, self.snapshots.on_snapshot_request)
+        network.handle(wire.PieceRequest, self.snapshots.on_request)
+        network.handle(wire.SnapshotOffer, self.joining.on_offer)
+        network.handle(wire.Piece, self.joining.on_piece)
+        network.handle(wire.PieceMissing, self.joining.on_missing)
+        network.handle(wire.BlocksPruned, self._sync.on_blocks_pruned)
+        network.watch_links(self.snapshots.on_link)
+        network.watch_links(self.joining.on_link)
+
+    def executed(self, header: BlockHeader) -> None:
+        """A block was executed and stored."""
+        self.snapshots.executed(header)
+
+    def certified(self, certificate: QuorumCertificate) -> None:
+        self.snapshots.certified(certificate)
+
+    def alarms(self) -> tuple[str, ...]:
+        """What `status` says of it, a sentence each."""
+        said = (self.joining.progress(), aside_alarm(self._opened.config.store_folder))
+        return tuple(filter(None, said))
+
+    def work(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What runs until it is cancelled. Raises OperatorError."""
+        return self.snapshots.run(), self.joining.run(), self._prune()
+
+    def _name(self, peer: ReplicaId) -> str:
+        record = view.member(self._opened.executor.state, peer)
+        return f"member {peer}" if record is None else record.id
+
+    def _joined(self, chosen: Offered) -> None:
+        self._epochs.keep(chosen.epochs)
+        self._begin_anew()
+
+    async def _prune(self) -> None:
+        """Every now and then, in steps. Nothing where all blocks are kept."""
+        store, stopping = self._opened.store, asyncio.Event()
+        step = min(PRUNE_STEP, max(1, self._kept // 4))
+        while self._opened.config.chain.keep_blocks:
+            below = self._sync.height - self._kept
+            if below - max(1, store.first) >= step:
+                count = await in_thread(
+                    lambda below=below: self._pruner.prune(below, stopping.is_set),  # type: ignore[misc]
+                    interrupt=stopping.set,
+                )
+                self._log.info("pruned", blocks=count, lowest=store.whole)
+            await asyncio.sleep(PRUNE_EVERY_MS / 1_000)

@@ -1,0 +1,151 @@
+"""A node that has nothing takes over a snapshot from real peers, is killed at it, and votes again."""
+
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from chainnode.cli.actions.departments import add_department
+from chainnode.node.api import NotFound, StatusReport
+from chainnode.node.config import CONFIG_NAME
+from chainnode.vault.keys import SigningKey
+from genesis.errors import OperatorError
+from tests.demo.world import World
+from tests.e2e.impostor import Log
+from tests.e2e.town import eventually, level, synthetic, town
+from tests.localnet.consortium import Consortium
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PATIENTS = 2
+BLOCKS = 60
+JOINER, OTHER = 2, 3
+OTHERS = (0, 1, 3)
+
+
+def configure(consortium: Consortium, number: int, key: str, value: int | str) -> None:
+    """Set a key that the file shows as a comment."""
+    file = consortium.hospitals[number].home / CONFIG_NAME
+    lines = file.read_text().splitlines()
+    [at] = [n for n, line in enumerate(lines) if line.lstrip("# ").startswith(f"{key} = ")]
+    lines[at] = f"{key} = {value}" if isinstance(value, int) else f'{key} = "{value}"'
+    file.write_text("\n".join(lines) + "\n")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(consortium: Consortium, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    configure(consortium, JOINER, "join_gap", 10)
+    async with town(consortium, synthetic(tmp_path_factory.mktemp("bundles"), PATIENTS)) as made:
+        yield made
+
+
+async def commits(world: World, count: int, label: str) -> None:
+    """So many blocks more, by departments of hospital D."""
+    client = await world.client(OTHER)
+    for number in range(count):
+        await add_department(client, world.stewards[OTHER], SigningKey.generate().public, f"{label}-{number}")
+
+
+def forget_everything(world: World) -> Path:
+    """Stop the node and empty its folder: chain, votes, rows."""
+    home = world.hospitals[JOINER].home
+    world.nodes.stop(JOINER)
+    world.forget_clients(JOINER)
+    shutil.rmtree(home / "store")
+    return home
+
+
+async def report_of(world: World) -> StatusReport | None:
+    """None while it is being opened anew."""
+    try:
+        return await world.nodes.status(JOINER)
+    except OperatorError:
+        return None
+
+
+async def votes_again(world: World, label: str) -> None:
+    number = 0
+
+    async def voting() -> bool:
+        nonlocal number
+        number += 1
+        await commits(world, 4, f"{label}-{number}")
+        return (await world.nodes.status(JOINER)).voting
+
+    await eventually(voting)
+    await level(world)
+
+
+def said(log: Log, what: str) -> int:
+    return sum(line["event"] == what for line in log.lines())
+
+
+async def test_a_node_with_an_empty_folder_joins_by_snapshot_and_votes(world: World) -> None:
+    await commits(world, BLOCKS, "before")
+    before = (await level(world))[0]
+    forget_everything(world)
+    log = Log(world.nodes.log_file(world.hospitals[JOINER]))
+    world.nodes.start(JOINER)
+
+    async def complete() -> bool:
+        return said(log, "snapshot complete") == 1
+
+    await eventually(complete)
+    await eventually(lambda: report_of_height(world, before.height))
+    await level(world)
+    own = await world.client(JOINER)
+    with pytest.raises(NotFound, match="pruned"):
+        await own.block(1)
+    await votes_again(world, "after")
+    assert (await world.nodes.status(JOINER)).height > before.height
+
+
+async def report_of_height(world: World, height: int) -> bool:
+    report = await report_of(world)
+    return report is not None and report.height >= height
+
+
+async def test_a_node_that_was_killed_while_it_joined_goes_on(world: World) -> None:
+    before = (await level(world))[0]
+    forget_everything(world)
+    log = Log(world.nodes.log_file(world.hospitals[JOINER]))
+    world.nodes.start(JOINER)
+
+    async def begun() -> bool:
+        return said(log, "taking over a snapshot") >= 1
+
+    await eventually(begun)
+    for number in OTHERS:
+        os.kill(world.nodes.pid(number), signal.SIGSTOP)
+    try:
+        world.nodes.kill(JOINER)
+    finally:
+        for number in OTHERS:
+            os.kill(world.nodes.pid(number), signal.SIGCONT)
+    world.nodes.start(JOINER)
+    await eventually(lambda: report_of_height(world, before.height))
+    await level(world)
+    await votes_again(world, "killed")
+
+
+async def test_a_damaged_chain_is_moved_aside_and_taken_over_anew(world: World) -> None:
+    before = (await level(world))[0]
+    home = world.hospitals[JOINER].home
+    world.nodes.stop(JOINER)
+    world.forget_clients(JOINER)
+    votes = sorted(path.name for path in (home / "store" / "votes").iterdir())
+    (home / "store" / "chain" / "CURRENT").write_bytes(b"no such file\n")
+    log = Log(world.nodes.log_file(world.hospitals[JOINER]))
+    world.nodes.start(JOINER)
+    await eventually(lambda: report_of_height(world, before.height))
+    [line] = [line for line in log.lines() if line["event"].startswith("the chain folder is damaged")]
+    aside = Path(line["aside"])
+    assert aside in list((home / "store").iterdir())
+    assert votes, "they are not touched"
+    report = await report_of(world)
+    assert report is not None and any(str(aside) in alarm for alarm in report.alarms)
+    await votes_again(world, "damaged")
