@@ -9,8 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+from tests.mutation.measure import baseline
 from tests.mutation.mutants import mutants_of
-from tests.mutation.runner import baseline, survivors
+from tests.mutation.runner import survivors
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ARGUED = ROOT / "docs" / "mutation.md"

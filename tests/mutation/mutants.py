@@ -42,9 +42,11 @@ TRUTHS = (ast.Name, ast.Attribute, ast.Call)
 
 @dataclass(frozen=True)
 class Mutant:
-    """One fault. `key` names it without line numbers; `lines` are those of the statement it lies in."""
+    """One fault. `key` names it without line numbers, `scope` the function or class it lies in ("module" for
+    none); `lines` are those of its statement."""
 
     key: str
+    scope: str
     lines: range
     path: tuple[tuple[str, int | None], ...]
     change: Change
@@ -87,7 +89,7 @@ def mutants_of(source: str, file: str) -> list[Mutant]:
             counted[where + words] += 1
             count = counted[where + words]
             key = f"{file} {where}: {words}" + (f" #{count}" if count > 1 else "")
-            found.append(Mutant(" ".join(key.split()), lines, path, change))
+            found.append(Mutant(" ".join(key.split()), where, lines, path, change))
     return found
 
 
