@@ -50,6 +50,13 @@ HeightOption = Annotated[
     int,
     typer.Option("--min-height", metavar="HEIGHT", help="Wait until the node has certified this height."),
 ]
+StrongOption = Annotated[
+    bool,
+    typer.Option(
+        "--strong",
+        help="Show whatever was certified anywhere before this command began: a block is made first.",
+    ),
+]
 PassphraseOption = Annotated[
     Path, typer.Option("--passphrase-file", help="File that holds the passphrase of the key file.")
 ]
@@ -73,7 +80,15 @@ DepartmentOption = Annotated[str, typer.Option("--department", help="The departm
 class Target:
     """Which node a command talks to, over which role's socket. `genesis_file`: the home's, if it was read."""
 
-    def __init__(self, home: Path | None, socket: Path | None, role: Role, min_height: int = 0) -> None:
+    def __init__(
+        self,
+        home: Path | None,
+        socket: Path | None,
+        role: Role,
+        min_height: int = 0,
+        *,
+        strong: bool = False,
+    ) -> None:
         """Raises OperatorError CLI-01 where neither is given, CFG-xx where the home's file is wrong."""
         if socket is None and home is None:
             raise usage(
@@ -91,15 +106,16 @@ class Target:
             socket = config.socket(role).path
         self.socket = socket
         self._min_height = min_height
+        self._strong = strong
 
     def call(self, action: Callable[[GatewayClient], Awaitable[T]]) -> T:
-        """Connect, wait for the height asked for, run `action`."""
+        """Connect, wait for the height asked for (or a barrier), run `action`."""
         return asyncio.run(self._call(action))
 
     async def _call(self, action: Callable[[GatewayClient], Awaitable[T]]) -> T:
         async with GatewayClient(self.socket) as client:
-            if self._min_height:
-                await barrier(client, self._min_height)
+            if self._min_height or self._strong:
+                await barrier(client, self._min_height, strong=self._strong)
             return await action(client)
 
 

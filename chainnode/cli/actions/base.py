@@ -117,9 +117,10 @@ async def listed(
     return records, result.stamp
 
 
-async def barrier(client: GatewayClient, height: int) -> None:
-    """Wait until this node has certified `height`. Raises ReadTimeout."""
-    await client.read(keys.GENESIS, min_height=height, limit=1)
+async def barrier(client: GatewayClient, height: int, *, strong: bool = False) -> None:
+    """Wait until this node has certified `height`; `strong`: and whatever was certified anywhere by now. What
+    is read from it afterwards is at least as new. Raises ReadTimeout."""
+    await client.read(keys.GENESIS, min_height=height, strong=strong, limit=1)
 
 
 def member_number(info: ChainInfo, slug: str) -> int:

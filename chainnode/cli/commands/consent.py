@@ -20,6 +20,7 @@ from chainnode.cli.options import (
     JsonOption,
     PassphraseOption,
     SocketOption,
+    StrongOption,
     Target,
     data_classes,
     hex_id,
@@ -204,10 +205,11 @@ def list_(
     home: HomeOption = None,
     socket: SocketOption = None,
     min_height: HeightOption = 0,
+    strong: StrongOption = False,
     json: JsonOption = False,
 ) -> None:
     """What a patient said: standing consents, live ones, revocations."""
-    target = Target(home, socket, Role.STEWARD, min_height)
+    target = Target(home, socket, Role.STEWARD, min_height, strong=strong)
     if handle:
         id_ = hex_id(handle, ID_BYTES, "handle")
         view = target.call(lambda client: consents.list_consents(client, id_))

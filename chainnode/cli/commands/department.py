@@ -16,6 +16,7 @@ from chainnode.cli.options import (
     KdfOption,
     RecoveryOption,
     SocketOption,
+    StrongOption,
     Target,
     open_key,
     optional_passphrase,
@@ -75,6 +76,7 @@ def list_(
     home: HomeOption = None,
     socket: SocketOption = None,
     min_height: HeightOption = 0,
+    strong: StrongOption = False,
     json: JsonOption = False,
 ) -> None:
     """Departments of all members."""
@@ -90,7 +92,7 @@ def list_(
                 rows.append((member_slug(info, int(number)), slug, record.head_key, record.added.height))
         return rows
 
-    rows = Target(home, socket, Role.STEWARD, min_height).call(action)
+    rows = Target(home, socket, Role.STEWARD, min_height, strong=strong).call(action)
     columns = ("member", "department", "head_key", "height")
     data = [dict(zip(columns, row, strict=True)) for row in rows]
     show(data, table("Departments", ("member", "department", "head's key", "since height"), rows), json=json)

@@ -26,6 +26,7 @@ from chainnode.cli.options import (
     PassphraseOption,
     RecoveryOption,
     SocketOption,
+    StrongOption,
     Target,
     open_key,
     optional_passphrase,
@@ -161,10 +162,11 @@ def list_(
     home: HomeOption = None,
     socket: SocketOption = None,
     min_height: HeightOption = 0,
+    strong: StrongOption = False,
     json: JsonOption = False,
 ) -> None:
     """All members, their roles and keys, and what waits to take effect."""
-    known: Roster = Target(home, socket, Role.STEWARD, min_height).call(roster)
+    known: Roster = Target(home, socket, Role.STEWARD, min_height, strong=strong).call(roster)
     voters = known.voters
     data = {
         "changes": known.record.changes,

@@ -16,6 +16,7 @@ from chainnode.cli.options import (
     JsonOption,
     PassphraseOption,
     SocketOption,
+    StrongOption,
     Target,
     hex_id,
     open_key,
@@ -160,10 +161,11 @@ def show_(
     home: HomeOption = None,
     socket: SocketOption = None,
     min_height: HeightOption = 0,
+    strong: StrongOption = False,
     json: JsonOption = False,
 ) -> None:
     """How far an enrolment has come."""
-    target = Target(home, socket, Role.STEWARD, min_height)
+    target = Target(home, socket, Role.STEWARD, min_height, strong=strong)
     id_ = hex_id(handle, ID_BYTES, "handle")
 
     async def action(client: GatewayClient) -> tuple[EnrolmentRecord, str]:
@@ -189,6 +191,7 @@ def list_(
     home: HomeOption = None,
     socket: SocketOption = None,
     min_height: HeightOption = 0,
+    strong: StrongOption = False,
     json: JsonOption = False,
 ) -> None:
     """The handles that are enrolled, and how far each enrolment has come."""
@@ -201,7 +204,7 @@ def list_(
             for handle, one in await patients.list_enrolments(client, number)
         ]
 
-    rows = Target(home, socket, Role.STEWARD, min_height).call(action)
+    rows = Target(home, socket, Role.STEWARD, min_height, strong=strong).call(action)
     columns = ("handle", "member", "enrolment", "height")
     data = [dict(zip(columns, row, strict=True)) for row in rows]
     show(data, table("Patients", ("handle", "member", "enrolment", "since height"), rows), json=json)

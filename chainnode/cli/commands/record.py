@@ -22,6 +22,7 @@ from chainnode.cli.options import (
     HomeOption,
     JsonOption,
     SocketOption,
+    StrongOption,
     Target,
     known_terms,
     use_policy,
@@ -198,6 +199,7 @@ def list_(
     home: HomeOption = None,
     socket: SocketOption = None,
     min_height: HeightOption = 0,
+    strong: StrongOption = False,
     json: JsonOption = False,
 ) -> None:
     """Anchored batches of all members, or their objects."""
@@ -215,7 +217,7 @@ def list_(
                 )
         return info, batches, rows
 
-    info, batches, rows = Target(home, socket, Role.STEWARD, min_height).call(action)
+    info, batches, rows = Target(home, socket, Role.STEWARD, min_height, strong=strong).call(action)
     if objects:
         columns = ("object", "handle", "data_class", "member", "department")
         data: list[Any] = [dict(zip(columns, row, strict=True)) for row in rows]

@@ -22,6 +22,7 @@ from chainnode.cli.options import (
     KdfOption,
     PassphraseOption,
     SocketOption,
+    StrongOption,
     Target,
     data_classes,
     hex_id,
@@ -142,10 +143,11 @@ def list_(
     home: HomeOption = None,
     socket: SocketOption = None,
     min_height: HeightOption = 0,
+    strong: StrongOption = False,
     json: JsonOption = False,
 ) -> None:
     """All applications and how far each has come."""
-    views = Target(home, socket, Role.RESEARCHER, min_height).call(requests.list_requests)
+    views = Target(home, socket, Role.RESEARCHER, min_height, strong=strong).call(requests.list_requests)
     show([request_data(view) for view in views], requests_table(views), json=json)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chainnode.cli.options import HeightOption, HomeOption, JsonOption, SocketOption, Target
+from chainnode.cli.options import HeightOption, HomeOption, JsonOption, SocketOption, StrongOption, Target
 from chainnode.cli.output import pairs, show, size, table
 from chainnode.cli.whyviews import why_tables
 from chainnode.gateway.client import GatewayClient
@@ -25,6 +25,7 @@ def status(
     home: HomeOption = None,
     socket: SocketOption = None,
     min_height: HeightOption = 0,
+    strong: StrongOption = False,
     why: Annotated[
         bool, typer.Option("--why", help="What it waits for: votes that are missing, timers, each peer.")
     ] = False,
@@ -37,7 +38,7 @@ def status(
     json: JsonOption = False,
 ) -> None:
     """The node, its height and its links."""
-    target = Target(home, socket, Role.SYSADMIN, min_height)
+    target = Target(home, socket, Role.SYSADMIN, min_height, strong=strong)
     if why or may_stop:
         _explain(target, why=why, may_stop=may_stop, json=json)
         return

@@ -14,6 +14,7 @@ from chainnode.cli.options import (
     JsonOption,
     PassphraseOption,
     SocketOption,
+    StrongOption,
     Target,
     open_key,
 )
@@ -52,6 +53,7 @@ def list_(
     home: HomeOption = None,
     socket: SocketOption = None,
     min_height: HeightOption = 0,
+    strong: StrongOption = False,
     json: JsonOption = False,
 ) -> None:
     """Studies of all members."""
@@ -65,7 +67,7 @@ def list_(
             rows.append((member_slug(info, int(number)), department, slug, record.added.height))
         return rows
 
-    rows = Target(home, socket, Role.STEWARD, min_height).call(action)
+    rows = Target(home, socket, Role.STEWARD, min_height, strong=strong).call(action)
     columns = ("member", "department", "study", "height")
     data = [dict(zip(columns, row, strict=True)) for row in rows]
     show(data, table("Studies", ("member", "department", "study", "since height"), rows), json=json)

@@ -1,0 +1,99 @@
+"""What a sysadmin asks of a running node: why, whether it may stop, evidence, a backup; and strong reads."""
+
+import json
+import time
+
+import pytest
+from msgspec import structs
+
+from chainnode.cli.main import run
+from chainnode.cli.whyviews import why_tables
+from chainnode.ledger.evidencefile import encode_evidence
+from chainnode.vault.keystore import NodeKeys
+from consensus.codec import encode
+from consensus.messages import Prepare, signed_bytes
+from genesis.document import load_genesis
+from genesis.errors import EXIT_REFUSED, EXIT_USAGE, EXIT_VERIFY
+from tests.gateway.fake import WHY
+from tests.localnet.consortium import PASSPHRASE
+
+
+def test_status_says_why_peer_by_peer(hospital, ok):
+    for _ in range(200):
+        why = ok("status", "--why", *hospital.node)
+        if why["peers"][0]["voting"] is not None:
+            break
+        time.sleep(0.1)  # it tells it twice a second
+    assert (why["slug"], why["quorum"], why["silent_because"]) == ("hospital-a", 2, "")
+    (peer,) = why["peers"]
+    assert peer["up"] and peer["version"] == 2 and peer["voting"] is True and abs(peer["clock_ms"]) < 60_000
+    assert run([str(word) for word in ("status", "--why", *hospital.node)]) == 0
+
+
+def test_status_says_that_the_others_do_not_go_on_without_this_node(hospital, capsys):
+    assert run([str(word) for word in ("status", "--can-stop", *hospital.node)]) == EXIT_REFUSED
+    assert capsys.readouterr().out.startswith("no: without hospital-a only 1 members would vote and 2 are")
+    assert run([str(word) for word in ("status", "--can-stop", "--json", *hospital.node)]) == EXIT_REFUSED
+    assert json.loads(capsys.readouterr().out)["can_stop"] is False
+
+
+def test_why_is_shown_whole_where_much_is_amiss():
+    shown = why_tables(WHY)
+    assert shown[-2:] == ["the disk", "the clock"] and len(shown) == 5
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("status",),
+        ("department", "list"),
+        ("study", "list"),
+        ("patient", "list"),
+        ("record", "list"),
+        ("request", "list"),
+        ("member", "list"),
+        ("show", "1"),
+    ],
+    ids=" ".join,
+)
+def test_reads_are_strong_where_asked_for(hospital, ok, line):
+    before = ok("status", *hospital.node)["height"]
+    ok(*line, "--strong", *hospital.node)
+    assert ok("status", *hospital.node)["height"] > before, "a barrier made a block"
+
+
+def test_no_evidence_is_an_empty_list_and_an_unknown_id_is_refused(hospital, ok):
+    assert ok("evidence", "list", *hospital.node) == []
+    out = hospital.folder / "no.evidence"
+    for id_, code in (("ab", EXIT_USAGE), ("ab" * 32, EXIT_REFUSED)):
+        assert run([str(word) for word in ("evidence", "export", id_, "--out", out, *hospital.node)]) == code
+    assert not out.exists()
+
+
+def test_an_exported_file_convicts_a_member_offline(hospital, ok):
+    chain_id = load_genesis(hospital.genesis).chain_id
+    key = NodeKeys.open(hospital.other_home / "keystore.key", PASSPHRASE).validator
+
+    def said(content: bytes) -> bytes:
+        bare = Prepare(0, 0, 9, content * 32, 1)
+        return encode(structs.replace(bare, signature=key.sign(signed_bytes(bare, chain_id))))
+
+    file = hospital.folder / "liar.evidence"
+    data = encode_evidence(chain_id, key.public, said(b"1"), said(b"2"))
+    file.write_bytes(data)
+    found = ok("verify", file, "--genesis", hospital.genesis)
+    assert found["kind"] == "evidence" and found["member"] == "hospital-b"
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    line = ("verify", file, "--genesis", hospital.genesis)
+    assert run([str(word) for word in line]) == EXIT_VERIFY
+
+
+def test_a_backup_of_the_running_node_is_written_and_checked(hospital, ok):
+    ok("status", "--strong", *hospital.node)
+    out = hospital.folder / "running.backup"
+    made = ok("backup", "create", *hospital.node, "--out", out)
+    assert made["node_was_running"] and made["slug"] == "hospital-a" and made["height"] > 0
+    assert made["file_bytes"] == out.stat().st_size
+    home = hospital.folder / "restored"
+    assert ok("backup", "restore", out, "--home", home)["entries"] == made["entries"]
+    assert (home / "keystore.key").read_bytes() == (hospital.home / "keystore.key").read_bytes()
