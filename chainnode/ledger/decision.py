@@ -3,8 +3,9 @@
 It reads through a Reader and a row lookup alone, so a receipt can run the very same code over proven facts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from chainnode.ledger import view
 from chainnode.ledger.evaluate import (
@@ -16,12 +17,17 @@ from chainnode.ledger.evaluate import (
     Verdict,
     evaluate_object,
 )
+from chainnode.ledger.forms import ROLE_PROJECT, SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
 from chainnode.ledger.payloads import (
     ROLE_HEAD,
     ROLE_PATIENT,
     ROLE_STEWARD,
+    Consent,
     ConsentDocument,
+    Grant,
     ObjectPointer,
+    Revoke,
+    Withdraw,
 )
 from chainnode.ledger.records import (
     OUTCOME_AUTHORISED,
@@ -39,6 +45,22 @@ from chainnode.ledger.records import (
 from chainnode.ledger.rows import RowLookup, decode_consent
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.view import Reader
+
+Said: TypeAlias = Grant | Consent | Revoke | Withdraw
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the transaction behind a fact must say: one of `said`. `signer`: the key that the fact names for
+    it, None where it names none."""
+
+    said: tuple[Said, ...]
+    signer: bytes | None = None
+
+
+Claims: TypeAlias = Mapping[Source, Sequence[Claim]]
+"""Every transaction that a decision rests on, in order, with each fact for which it stands. The application
+stands for no claim: it is compared with the whole request."""
 
 
 @dataclass(slots=True)
@@ -66,12 +88,29 @@ class _Gatherer:
         self._patients: dict[bytes, _Patient] = {}
         self._providers: dict[tuple[str, int, str], GrantRecord | None] = {}
         self._batches: dict[bytes, BatchRecord] = {}
-        self.rests_on: dict[Source, None] = {request.applied: None}
-        self._rest_on(request.withdrawn)
+        self.claims: dict[Source, list[Claim]] = {request.applied: []}
+        self._rest_on(request.withdrawn, Claim((Withdraw(request_id, ROLE_PROJECT, 0, ""),)))
 
-    def _rest_on(self, source: Source) -> None:
+    def _rest_on(self, source: Source, claim: Claim) -> None:
         if source.height:
-            self.rests_on[source] = None
+            self.claims.setdefault(source, []).append(claim)
+
+    def _grant(self, role: str, handle: bytes, member: int, slug: str) -> GrantRecord | None:
+        grant = view.grant(self._reader, self._request_id, role, handle=handle, number=member, slug=slug)
+        if grant is not None:
+            said = Grant(
+                self._request_id,
+                role,
+                handle,
+                member,
+                slug,
+                grant.decision,
+                grant.objects,
+                grant.parts_digest,
+            )
+            # Whatever height it names: a grant counts, so it rests on its transaction.
+            self.claims.setdefault(grant.granted, []).append(Claim((said,), grant.signer))
+        return grant
 
     def object(self, object_id: bytes) -> tuple[ObjectPointer, BatchRecord]:
         found = view.object_index(self._reader, object_id)
@@ -95,22 +134,23 @@ class _Gatherer:
     def _patient(self, handle: bytes) -> _Patient:
         if handle in self._patients:
             return self._patients[handle]
-        grant = view.grant(self._reader, self._request_id, ROLE_PATIENT, handle=handle)
+        grant = self._grant(ROLE_PATIENT, handle, 0, "")
         held = view.consents(self._reader, handle)
         revocations = view.revocations(self._reader, handle)
         by_request = view.request_revocation(self._reader, handle, self._request_id)
         consents = held.consents if held else ()
-        if grant is not None:
-            self._rest_on(grant.granted)
+        everything = Revoke(handle, SCOPE_ALL, b"")
         for consent in consents:
-            self._rest_on(consent.given)
-            self._rest_on(consent.revoked)
+            said = Consent(handle, consent.consent_id, consent.provision_row)
+            ended = Revoke(handle, SCOPE_CONSENT, consent.consent_id)
+            self._rest_on(consent.given, Claim((said,)))
+            self._rest_on(consent.revoked, Claim((ended, everything)))
         if revocations is not None:
-            self._rest_on(revocations.all)
+            self._rest_on(revocations.all, Claim((everything,)))
             for one in revocations.classes:
-                self._rest_on(one.revoked)
+                self._rest_on(one.revoked, Claim((Revoke(handle, SCOPE_CLASS, one.data_class.encode()),)))
         if by_request is not None:
-            self._rest_on(by_request.revoked)
+            self._rest_on(by_request.revoked, Claim((Revoke(handle, SCOPE_REQUEST, self._request_id),)))
         patient = _Patient(
             grant,
             tuple((consent, self._consent_document(consent)) for consent in consents),
@@ -138,10 +178,7 @@ class _Gatherer:
         slug = batch.department if role == ROLE_HEAD else ""
         name = (role, batch.member, slug)
         if name not in self._providers:
-            grant = view.grant(self._reader, self._request_id, role, number=batch.member, slug=slug)
-            self._providers[name] = grant
-            if grant is not None:
-                self._rest_on(grant.granted)
+            self._providers[name] = self._grant(role, b"", batch.member, slug)
         return _covering(self._providers[name], object_id)
 
 
@@ -180,7 +217,29 @@ def decide(
     requested: Source,
     time_ms: int,
 ) -> ReleaseRecord:
-    """The decision on `request` at the state that `reader` gives.
+    """The decision on `request` at the state that `reader` gives. Arguments: `decide_with_claims`."""
+    return decide_with_claims(
+        reader,
+        rows,
+        request_id=request_id,
+        request=request,
+        previous=previous,
+        requested=requested,
+        time_ms=time_ms,
+    )[0]
+
+
+def decide_with_claims(
+    reader: Reader,
+    rows: RowLookup,
+    *,
+    request_id: bytes,
+    request: RequestRecord,
+    previous: ReleaseRecord | None,
+    requested: Source,
+    time_ms: int,
+) -> tuple[ReleaseRecord, Claims]:
+    """The decision on `request` at the state that `reader` gives, and what must have been said for it.
 
     `requested`: the RequestRelease, whose height is the block's; `previous`: the decision before, whose
     authorised height lives on.
@@ -199,7 +258,7 @@ def decide(
             providers[batch.member] = None
     authorised = bool(providers)
     members = tuple(sorted(providers))
-    return ReleaseRecord(
+    record = ReleaseRecord(
         request_id=request_id,
         height=requested.height,
         time_ms=time_ms,
@@ -208,11 +267,12 @@ def decide(
         rule="" if authorised else _common_rule(verdicts),
         verdicts=tuple(verdicts),
         providers=members,
-        rests_on=tuple(gatherer.rests_on),
+        rests_on=tuple(gatherer.claims),
         requested=requested,
         last_authorised_height=requested.height if authorised else _last_height(previous),
         last_providers=members if authorised else _last_providers(previous),
     )
+    return record, gatherer.claims
 
 
 def _last_height(previous: ReleaseRecord | None) -> int:

@@ -77,8 +77,8 @@ class Verdict:
 
 
 def purpose_permitted(policy: UsePolicy, purpose: Purpose) -> bool:
-    """Whether a use policy (DUO) permits a purpose."""
-    if purpose.permission not in _COVERS[policy.permission]:
+    """Whether a use policy (DUO) permits a purpose. A policy of another vocabulary permits nothing."""
+    if purpose.permission not in _COVERS.get(policy.permission, ()):
         return False
     if policy.permission == "DS" and purpose.disease != policy.disease:
         return False

@@ -1,30 +1,28 @@
 """What a decision rests on, checked fact by fact: the same code finds a receipt's contents and verifies it.
 
-The decision is evaluated again from the state. Every transaction that it rests on must say what the state
-says, and be signed by the key that the state, and in the end genesis, gives for that role.
+The decision is evaluated again from the state. For every fact that counted, its transaction must say just
+that (of that patient, hospital, department: nobody's word stands in for another's), and be signed by the key
+that the state, and in the end genesis, gives for that role.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from msgspec import Struct
 
 from chainnode.ledger import view
-from chainnode.ledger.decision import decide
-from chainnode.ledger.forms import ROLE_PROJECT, SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT
+from chainnode.ledger.decision import Claim, Said, decide_with_claims
 from chainnode.ledger.payloads import (
     ROLE_HEAD,
-    ROLE_PATIENT,
+    ROLE_STEWARD,
     AddDepartment,
     Apply,
     AttestEnrolment,
-    Consent,
     EnrolPatient,
     Grant,
     ProveEnrolment,
     RequestRelease,
-    Revoke,
     Withdraw,
 )
 from chainnode.ledger.records import (
@@ -139,86 +137,32 @@ class _Examiner:
             request.text_row,
             said.possession,
         )
-        _agree((said, source), (held, request.applied), what)
+        _agree(said, held, what)
 
-    def grant(self, source: Source, said: Grant) -> None:
-        what = f"the {said.role}'s grant"
-        held = _fact(
-            view.grant(
-                self.reader,
-                self.request_id,
-                said.role,
-                handle=said.handle,
-                number=said.member,
-                slug=said.department,
-            ),
-            what,
-        )
-        if said.role == ROLE_PATIENT:
-            key = self.patient(said.handle).patient_key
-        elif said.role == ROLE_HEAD:
-            key = self.department(said.member, said.department).head_key
-        else:
-            key = self.member(said.member).steward_key
-        self.said(source, Grant, key, what)
-        _agree(
-            (said.request_id, said.decision, said.objects, said.parts_digest, key, source),
-            (self.request_id, held.decision, held.objects, held.parts_digest, held.signer, held.granted),
-            what,
-        )
-
-    def consent(self, source: Source, said: Consent) -> None:
-        what = f"consent {said.consent_id.hex()}"
-        self.said(source, Consent, self.patient(said.handle).patient_key, what)
-        held = _fact(view.consents(self.reader, said.handle), what)
-        given = [(one.consent_id, one.provision_row, one.given) for one in held.consents]
-        if (said.consent_id, said.provision_row, source) not in given:
-            raise VerificationError("bad-transaction", f"{what}: the state holds another")
-
-    def revocation(self, source: Source, said: Revoke) -> None:
-        what = f"the revocation by {said.handle.hex()}"
-        self.said(source, Revoke, self.patient(said.handle).patient_key, what)
-        if said.scope == SCOPE_CONSENT:
-            held = _fact(view.consents(self.reader, said.handle), what)
-            sources = [one.revoked for one in held.consents if one.consent_id == said.target]
-        elif said.scope == SCOPE_ALL:
-            # The latest one of everything, or an earlier one that ended a consent.
-            record = _fact(view.revocations(self.reader, said.handle), what)
-            consents = view.consents(self.reader, said.handle)
-            ended = [one.revoked for one in consents.consents] if consents else []
-            sources = [one for one in (record.all, *ended) if one == source][:1]
-        elif said.scope == SCOPE_CLASS:
-            record = _fact(view.revocations(self.reader, said.handle), what)
-            name = said.target.decode(errors="replace")
-            sources = [one.revoked for one in record.classes if one.data_class == name]
-        else:
-            _agree(said.target, self.request_id, what)
-            found = view.request_revocation(self.reader, said.handle, self.request_id)
-            sources = [_fact(found, what).revoked]
-        _agree(sources, [source], what)
-
-    def withdrawal(self, source: Source) -> None:
-        what = "the withdrawal"
-        said = self.said(source, Withdraw, self.request.project_key, what)
-        held = Withdraw(self.request_id, ROLE_PROJECT, 0, "")
-        _agree((said, source), (held, self.request.withdrawn), what)
-
-    def rest(self, source: Source) -> None:
-        """One of the transactions that the decision rests on."""
-        said = self.transactions(source.transaction_id).payload
+    def signer(self, said: Said) -> bytes:
+        """The key that may say this."""
         match said:
-            case Apply():
-                self.application(source)
-            case Grant():
-                self.grant(source, said)
-            case Consent():
-                self.consent(source, said)
-            case Revoke():
-                self.revocation(source, said)
             case Withdraw():
-                self.withdrawal(source)
+                return self.request.project_key
+            case Grant(role=role) if role == ROLE_HEAD:
+                return self.department(said.member, said.department).head_key
+            case Grant(role=role) if role == ROLE_STEWARD:
+                return self.member(said.member).steward_key
             case _:
-                raise VerificationError("bad-transaction", "no decision rests on such a transaction")
+                return self.patient(said.handle).patient_key
+
+    def rest(self, source: Source, claims: Sequence[Claim]) -> None:
+        """One of the transactions that the decision rests on, and each fact for which it stands."""
+        body = self.transactions(source.transaction_id)
+        if source == self.request.applied:
+            self.application(source)
+        for claim in claims:
+            what = f"{type(claim.said[0]).__name__.lower()}"
+            key = self.signer(claim.said[0])
+            if body.payload not in claim.said:
+                raise VerificationError("bad-transaction", f"{what}: it says something else than the state")
+            if body.signer != key or claim.signer not in (None, key):
+                raise VerificationError("bad-transaction", f"{what}: somebody else signed it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +192,9 @@ def examine(
     request = _fact(view.request(reader, request_id), "such request")
     if (release.request_id, release.height, release.time_ms) != (request_id, height, time_ms):
         raise VerificationError("verdict-differs", "the decision is of another request or block")
-    again = decide(
+    if not request.objects:
+        raise VerificationError("bad-transaction", "an application for no object")
+    again, claims = decide_with_claims(
         reader,
         rows,
         request_id=request_id,
@@ -264,5 +210,5 @@ def examine(
     asked = examiner.said(release.requested, RequestRelease, request.project_key, what)
     _agree(asked, RequestRelease(request_id), what)
     for source in release.rests_on:
-        examiner.rest(source)
+        examiner.rest(source, claims[source])
     return Examination(release, request, len(examiner.patients))

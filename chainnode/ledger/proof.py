@@ -11,6 +11,7 @@ A proof is the preimages on the way from the root to the bucket; it ends early w
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -95,6 +96,12 @@ def find_entry(entries: bytes, hashed: bytes) -> tuple[int, bool]:
     return at, entries[at : at + 32] == hashed
 
 
+def _in_order(entries: bytes) -> bool:
+    """In another order an entry could be there and not be found."""
+    hashes = [entries[at : at + 32] for at in range(0, len(entries), ENTRY_BYTES)]
+    return all(first < second for first, second in pairwise(hashes))
+
+
 class StateProof(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Preimages from the root down; `bucket` is empty where the way ends at a missing child."""
 
@@ -133,8 +140,10 @@ class StateWitness:
                 return None
             expected = child
         bucket = self._buckets.get(expected)
-        if bucket is None or len(bucket) % ENTRY_BYTES:
+        if not bucket or len(bucket) % ENTRY_BYTES:
             raise ValueError("a step of the proof is missing")
+        if bucket not in self.used_buckets and not _in_order(bucket):
+            raise ValueError("a bucket is not in order")
         self.used_buckets[bucket] = None
         at, found = find_entry(bucket, hashed)
         return bucket[at + 32 : at + ENTRY_BYTES] if found else None
