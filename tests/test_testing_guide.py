@@ -1,5 +1,5 @@
-"""docs/testing.md says what is tested by what: it names nothing that does not exist, and forgets no planted bug, no
-format and no rule of the paper."""
+"""docs/testing.md says what is tested by what: it names nothing that does not exist, and forgets no planted
+bug, no format and no rule of the paper."""
 
 import ast
 import re
