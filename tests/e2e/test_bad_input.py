@@ -27,7 +27,7 @@ from tests.demo.world import POLICY, Department, Patient, World
 from tests.e2e.cli import Ended, chainnode
 from tests.e2e.town import level, synthetic, town
 from tests.leaks import LeakSearch
-from tests.localnet.consortium import Consortium
+from tests.localnet.consortium import Consortium, configure
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -47,6 +47,8 @@ def mount(*arguments: str) -> str:
 @pytest.fixture(scope="module")
 def small_disk(consortium: Consortium) -> Iterator[str]:
     """The pool of one hospital on a tmpfs; why not, where it may not be mounted."""
+    # The reserve would stop the node before its disk is full, and that disk is smaller than the reserve.
+    configure(consortium.hospitals[SMALL], "reserve_mb", 0)
     pool = consortium.hospitals[SMALL].home / "pool"
     pool.mkdir(mode=0o700)
     reason = "mount needs root"

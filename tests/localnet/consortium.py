@@ -235,3 +235,12 @@ def clone(template: Consortium, folder: Path) -> Consortium:
         )
     registrars = {name: moved(path) for name, path in template.registrars.items()}
     return Consortium(folder, hospitals, moved(template.genesis_file), registrars, template.passphrase)
+
+
+def configure(hospital: Hospital, name: str, value: str | int) -> None:
+    """Set a key of the hospital's configuration, such as "reserve_mb", that no two sections have."""
+    text = hospital.made.config_file.read_text()
+    said = f'"{value}"' if isinstance(value, str) else str(value)
+    text, found_ = re.subn(rf"(?m)^(# )?{name} = .*$", f"{name} = {said}", text)
+    assert found_ == 1, f"{name} stands {found_} times in {hospital.made.config_file}"
+    hospital.made.config_file.write_text(text)

@@ -15,6 +15,7 @@ from genesis.errors import OperatorError
 from tests.demo.world import World
 from tests.e2e.load import Load, nothing_is_lost, revive
 from tests.e2e.town import eventually, level
+from tests.localnet.consortium import configure
 from tests.realnet.conftest import SEED, Field
 from tests.realnet.testimony import Testimony
 
@@ -93,6 +94,8 @@ def unmount(folder: Path) -> None:
 async def test_a_node_whose_disk_is_full_stops_and_the_others_go_on(ground: Field) -> None:
     world, victim = ground.world, 1
     await level(world)
+    # The reserve would stop the node before its disk is full, and that disk is smaller than the reserve.
+    configure(world.hospitals[victim], "reserve_mb", 0)
     folder = load_config(world.hospitals[victim].home).store_folder
     world.nodes.stop(victim)
     aside = folder.with_name("aside")
