@@ -63,15 +63,20 @@ class ChainKeeping:
             queued_bytes=queued_bytes,
             log=log,
         )
+
+        def faulty() -> int:
+            return opened.replica_sets(opened.executor.tip.height + 1).f
+
         self.joining = Joining(
             gap=config.join_gap,
+            faulty=faulty,
             keeper=Keeper(
                 chain_id=genesis.chain_id,
                 staging=lambda: Staging(opened.config.store_folder, genesis.chain_id),
                 store=opened.store,
                 rows=opened.rows,
                 validity_heights=parameters.validity_heights,
-                faulty=lambda: opened.replica_sets(opened.executor.tip.height + 1).f,
+                faulty=faulty,
                 frame_bytes=parameters.frame_bytes,
                 verify=opened.verify,
             ),
@@ -83,7 +88,7 @@ class ChainKeeping:
             on_complete=self._joined,
             log=log,
         )
-        sync.is_paused = lambda: self.joining.is_active
+        sync.is_paused = lambda: self.joining.makes_blocks_needless
         sync.on_pruned = self.joining.pruned
 
     def register(self, network: Network) -> None:

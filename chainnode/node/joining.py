@@ -42,6 +42,8 @@ CHOOSE_MS = 1_000
 LOST_MS = 10_000
 """Without anybody who has the snapshot for so long, another one is chosen."""
 LOOK_EVERY_MS = 200
+HOPE_MS = 5_000
+"""So long blocks are not fetched because a snapshot may be offered, where f + 1 peers are far ahead."""
 
 
 class Phase(StrEnum):
@@ -57,6 +59,7 @@ class Joining:
         self,
         *,
         gap: int,
+        faulty: Callable[[], int],
         keeper: Keeper,
         judge: Callable[[SnapshotOffer], Offered],
         height: Callable[[], int],
@@ -67,10 +70,11 @@ class Joining:
         log: BoundLogger,
         clock: Callable[[], Now] = now,
     ) -> None:
-        """`gap`: blocks behind from which on this is done, 0 for never; `judge`: proves an offer or raises
-        UnfitError; `height`, `claimed`: this node's certified height, and what its peers say theirs is;
-        `on_complete`: called once, when everything is ready to be put in place."""
+        """`gap`: blocks behind from which on this is done, 0 for never; `faulty`: f; `judge`: proves an offer
+        or raises UnfitError; `height`, `claimed`: this node's certified height, and what its peers say theirs
+        is; `on_complete`: called once, when everything is ready to be put in place."""
         self._gap = gap
+        self._faulty = faulty
         self._keeper = keeper
         self._judge = judge
         self._height = height
@@ -89,6 +93,7 @@ class Joining:
         self._asked_ms: int | None = None
         self._served_ms = 0
         self._pruned_at: int | None = None
+        self._hoped_since_ms: int | None = None
         self._arrived: deque[tuple[ReplicaId, Wanted, bytes]] = deque()
         self._wake = asyncio.Event()
 
@@ -100,8 +105,20 @@ class Joining:
 
     @property
     def is_active(self) -> bool:
-        """A snapshot is being taken over: blocks need not be fetched."""
+        """A snapshot is being taken over."""
         return self._target is not None
+
+    @property
+    def makes_blocks_needless(self) -> bool:
+        """It is active, or there is hope for a while that it will be. The lie of f peers raises no hope."""
+        claims = sorted(self._claimed().values(), reverse=True)
+        faulty = self._faulty()
+        if self._gap == 0 or len(claims) <= faulty or claims[faulty] - self._height() <= self._gap:
+            return self.is_active
+        current = self._clock().monotonic_ms
+        if self._hoped_since_ms is None:
+            self._hoped_since_ms = current
+        return self.is_active or current - self._hoped_since_ms < HOPE_MS
 
     def progress(self) -> str:
         """One line for `status`; empty where nothing is under way and nobody was dropped."""

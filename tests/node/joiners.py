@@ -82,6 +82,7 @@ class Joiner:
         members = grown.founding.replica_set()
         self.joining = Joining(
             gap=gap,
+            faulty=lambda: members.f,
             keeper=Keeper(
                 chain_id=grown.chain_id,
                 staging=lambda: Staging(grown.folder, grown.chain_id),

@@ -277,3 +277,14 @@ async def test_a_joiner_can_serve_what_it_took_over(source: Grown, joiner: Grown
     assert pieces(third.peers[1], Transactions) or pieces(third.peers[2], Transactions)
     assert pieces(third.peers[1], History) or pieces(third.peers[2], History)
     third.grown.close()
+
+
+async def test_blocks_wait_for_a_while_where_f_plus_one_peers_are_far_ahead(
+    source: Grown, joiner: Grown, monkeypatch: pytest.MonkeyPatch
+):
+    one = Joiner(joiner, Peer(1, source, claims=10**6), Peer(2, source, claims=3))
+    assert not one.joining.makes_blocks_needless, "one of them may lie"
+    two = Joiner(joiner, Peer(1, source), Peer(2, source))
+    assert two.joining.makes_blocks_needless
+    monkeypatch.setattr(joining_module, "HOPE_MS", 0)
+    assert not two.joining.makes_blocks_needless, "nobody offered anything: block by block then"
