@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from chainnode.cli.actions.base import find, listed, submit
 from chainnode.cli.errors import CLI_CHANGE, CLI_UNSIGNED, usage
+from chainnode.cli.next_steps import command
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger import keys
 from chainnode.ledger.payloads import ChangeMembership
@@ -136,7 +137,7 @@ def propose(known: Roster, kind: str, subject: str | JoinRequest, terms: Terms) 
             f"change {known.record.changes} waits until height {known.record.effective_height}, "
             f"the chain is at {known.info.height}",
             unchanged="nothing was written",
-            next_step="chainnode member list",
+            next_step=command("member", "list"),
         )
     request = subject if isinstance(subject, JoinRequest) else None
     if isinstance(subject, JoinRequest):
@@ -168,7 +169,9 @@ def propose(known: Roster, kind: str, subject: str | JoinRequest, terms: Terms) 
 def _presented(known: Roster, kind: str, request: JoinRequest) -> tuple[int, str, bytes]:
     """Number, id and validator key of who presents a join request."""
     if kind not in (ADMIT, ROTATE) or not isinstance(request.keys, MemberKeys):
-        raise usage(f"{kind} takes no join request of a {request.kind}", "chainnode member propose --help")
+        raise usage(
+            f"{kind} takes no join request of a {request.kind}", command("member", "propose", "--help")
+        )
     if request.network != known.genesis.network:
         raise usage(
             f"the request of {request.id!r} is for the network {request.network!r}, "
@@ -198,7 +201,7 @@ def require_enough(file: ChangeFile, path: object) -> None:
             f"{path} has {len(file.signatures)} of the {file.needed} signatures that it needs; "
             f"missing are {', '.join(file.missing())}",
             unchanged="nothing was handed in",
-            next_step=f"let one of them sign it: chainnode member sign {path} --help",
+            next_step=command("member", "sign", path, "--help", remark="let one of them sign it"),
         )
 
 
