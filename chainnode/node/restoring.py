@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +110,8 @@ def restore(reader: Reader, home: Path, progress: Progress) -> Outcome:
             undo.callback(shutil.rmtree, staging, True)
             staging.mkdir(mode=0o711, parents=True)
             outcome = _Filling(reader, staging, home, progress, undo).run()
-            _sync_tree(staging)
+            # Once for everything: a sync for each of a million small files would take hours.
+            os.sync()
             if home.exists():
                 home.rmdir()
             staging.rename(home)
@@ -221,7 +222,7 @@ class _Filling:
                 raise ArchiveError(f"{entry.name} cannot be read: {error}") from None
         elif folder in stores and _ID.fullmatch(name):
             store, limit_bytes = stores[folder]
-            store.put(bytes.fromhex(name), _read(entry, limit_bytes))
+            store.put(bytes.fromhex(name), _read(entry, limit_bytes), durable=False)
         elif folder == "keys" and _KEY_NAME.fullmatch(name) and not (self._staging / name).exists():
             _write(self._staging / name, _read(entry, MAX_FILE_BYTES))
         else:
@@ -252,17 +253,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _sync_tree(folder: Path) -> None:
-    for path in _below(folder):
-        _sync(path)
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for root, _, names in os.walk(folder):
-        yield from (Path(root, name) for name in names)
-        yield Path(root)
 
 
 def _sync(path: Path) -> None:

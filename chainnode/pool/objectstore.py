@@ -60,15 +60,16 @@ class ObjectStore:
                 next_step="Correct the location in the configuration, or the folder's permissions.",
             ) from None
 
-    def put(self, object_id: bytes, data: bytes) -> bool:
-        """Store durably; False where the same bytes lay there already. Raises ObjectError
-        `object-exists` where others do, `object-too-large`."""
+    def put(self, object_id: bytes, data: bytes, *, durable: bool = True) -> bool:
+        """Store durably (or, not `durable`, for the caller to sync later); False where the same bytes lay
+        there already. Raises ObjectError `object-exists` where others do, `object-too-large`."""
         if len(data) > self.limit_bytes:
             raise ObjectError("object-too-large", f"{len(data)} bytes, at most {self.limit_bytes} are taken")
         name = object_id.hex()
         try:
             obstore.put(self._backend, name, data, mode="create", use_multipart=False)
-            self._flush(name)
+            if durable:
+                self._flush(name)
         except AlreadyExistsError:
             if self.get(object_id) != data:
                 raise ObjectError("object-exists", f"other bytes lie under {name}") from None
