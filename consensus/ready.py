@@ -8,10 +8,9 @@
 6. `relay`:   see to it that a peer holds a batch that it should have ordered
 7. `wake_at_ms`: call `tick` then at the latest (monotonic clock)
 
-A driver that drains its inbox merges the Readies of a turn (`merge`) and syncs once.
+A driver that drains its inbox carries out the Readies of a turn together and syncs once.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -161,25 +160,3 @@ class Ready:
     halt: Halt | None = None
     relay: tuple[Relay, ...] = ()
     wake_at_ms: int | None = field(default=None)
-
-
-def merge(readies: Sequence[Ready]) -> Ready:
-    """One Ready for several of the same Replica, in their order: all of `persist` goes before all of `send`.
-
-    The last `wake_at_ms` holds, the first `halt`, the highest `behind`.
-    """
-    behind = [ready.behind for ready in readies if ready.behind is not None]
-    halts = [ready.halt for ready in readies if ready.halt is not None]
-    return Ready(
-        persist=tuple(record for ready in readies for record in ready.persist),
-        send=tuple(outbound for ready in readies for outbound in ready.send),
-        fetch=tuple(fetch for ready in readies for fetch in ready.fetch),
-        decided=tuple(slot for ready in readies for slot in ready.decided),
-        certified=tuple(certificate for ready in readies for certificate in ready.certified),
-        evidence=tuple(evidence for ready in readies for evidence in ready.evidence),
-        rejections=tuple(rejection for ready in readies for rejection in ready.rejections),
-        behind=max(behind, key=lambda item: item.height, default=None),
-        halt=halts[0] if halts else None,
-        relay=tuple(relay for ready in readies for relay in ready.relay),
-        wake_at_ms=readies[-1].wake_at_ms if readies else None,
-    )

@@ -23,7 +23,7 @@ from consensus.messages import (
     signed_bytes,
 )
 from consensus.parameters import Parameters
-from consensus.ready import Ready, Record, merge
+from consensus.ready import Ready, Record
 from consensus.replica import Replica
 from consensus.rules import new_view_proposals
 from consensus.types import BatchRef, Now, ReplicaSets
@@ -37,6 +37,7 @@ from tests.consensus.fakes import (
     members,
     signer,
 )
+from tests.consensus.merging import merge
 
 M = TypeVar("M")
 
