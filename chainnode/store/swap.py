@@ -75,12 +75,12 @@ def damaged_asides(folder: Path) -> list[Path]:
 
 
 def move_aside(folder: Path, name: str) -> Path | None:
-    """Rename a damaged chain to `chain.damaged-<name>` and return that path; None where so many stand there
-    already that another would hide a failing disk and fill it. Raises OperatorError STO-03, STO-04."""
-    aside = folder / f"{CHAIN}.damaged-{name}"
-    disk = RealFileSystem()
+    """Rename a damaged chain to `chain.damaged-<name>-<number>` and return that path; None where so many
+    stand there already that another would hide a failing disk and fill it. Raises OperatorError STO-03, -04."""
+    asides, disk = damaged_asides(folder), RealFileSystem()
+    aside = folder / f"{CHAIN}.damaged-{name}-{len(asides)}"
     try:
-        if len(damaged_asides(folder)) >= MAX_ASIDE or aside.exists():
+        if len(asides) >= MAX_ASIDE:
             return None
         disk.rename(folder / CHAIN, aside)
         disk.fsync_dir(folder)
