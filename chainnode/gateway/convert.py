@@ -86,6 +86,7 @@ def status_reply(report: StatusReport) -> pb.StatusReply:
         quorum=report.quorum,
         free_bytes=report.free_bytes,
         alarms=report.alarms,
+        observes=report.observes,
         links=[
             pb.Link(
                 member=link.member,
@@ -94,6 +95,7 @@ def status_reply(report: StatusReport) -> pb.StatusReply:
                 height=link.height,
                 last_heard_ms=link.last_heard_ms,
                 queued_bytes=link.queued_bytes,
+                observes=link.observes,
             )
             for link in report.links
         ],
@@ -124,8 +126,17 @@ def status_report(reply: pb.StatusReply) -> StatusReport:
         quorum=reply.quorum,
         free_bytes=reply.free_bytes,
         alarms=tuple(reply.alarms),
+        observes=reply.observes,
         links=tuple(
-            LinkReport(link.member, link.slug, link.up, link.height, link.last_heard_ms, link.queued_bytes)
+            LinkReport(
+                link.member,
+                link.slug,
+                link.up,
+                link.height,
+                link.last_heard_ms,
+                link.queued_bytes,
+                link.observes,
+            )
             for link in reply.links
         ),
     )

@@ -54,23 +54,25 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class Link(_message.Message):
-    __slots__ = ("member", "slug", "up", "height", "last_heard_ms", "queued_bytes")
+    __slots__ = ("member", "slug", "up", "height", "last_heard_ms", "queued_bytes", "observes")
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     SLUG_FIELD_NUMBER: _ClassVar[int]
     UP_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     LAST_HEARD_MS_FIELD_NUMBER: _ClassVar[int]
     QUEUED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    OBSERVES_FIELD_NUMBER: _ClassVar[int]
     member: int
     slug: str
     up: bool
     height: int
     last_heard_ms: int
     queued_bytes: int
-    def __init__(self, member: _Optional[int] = ..., slug: _Optional[str] = ..., up: _Optional[bool] = ..., height: _Optional[int] = ..., last_heard_ms: _Optional[int] = ..., queued_bytes: _Optional[int] = ...) -> None: ...
+    observes: bool
+    def __init__(self, member: _Optional[int] = ..., slug: _Optional[str] = ..., up: _Optional[bool] = ..., height: _Optional[int] = ..., last_heard_ms: _Optional[int] = ..., queued_bytes: _Optional[int] = ..., observes: _Optional[bool] = ...) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("member", "slug", "network", "height", "state_root", "view", "primary", "voting", "why", "uptime_ms", "first_commit_ms", "rss_bytes", "disk_bytes", "transactions", "commit_latency_p50_ms", "commit_latency_p95_ms", "commit_latency_p99_ms", "links", "quorum", "free_bytes", "alarms")
+    __slots__ = ("member", "slug", "network", "height", "state_root", "view", "primary", "voting", "why", "uptime_ms", "first_commit_ms", "rss_bytes", "disk_bytes", "transactions", "commit_latency_p50_ms", "commit_latency_p95_ms", "commit_latency_p99_ms", "links", "quorum", "free_bytes", "alarms", "observes")
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     SLUG_FIELD_NUMBER: _ClassVar[int]
     NETWORK_FIELD_NUMBER: _ClassVar[int]
@@ -92,6 +94,7 @@ class StatusReply(_message.Message):
     QUORUM_FIELD_NUMBER: _ClassVar[int]
     FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
     ALARMS_FIELD_NUMBER: _ClassVar[int]
+    OBSERVES_FIELD_NUMBER: _ClassVar[int]
     member: int
     slug: str
     network: str
@@ -113,7 +116,8 @@ class StatusReply(_message.Message):
     quorum: int
     free_bytes: int
     alarms: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, member: _Optional[int] = ..., slug: _Optional[str] = ..., network: _Optional[str] = ..., height: _Optional[int] = ..., state_root: _Optional[bytes] = ..., view: _Optional[int] = ..., primary: _Optional[int] = ..., voting: _Optional[bool] = ..., why: _Optional[str] = ..., uptime_ms: _Optional[int] = ..., first_commit_ms: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., disk_bytes: _Optional[int] = ..., transactions: _Optional[int] = ..., commit_latency_p50_ms: _Optional[float] = ..., commit_latency_p95_ms: _Optional[float] = ..., commit_latency_p99_ms: _Optional[float] = ..., links: _Optional[_Iterable[_Union[Link, _Mapping]]] = ..., quorum: _Optional[int] = ..., free_bytes: _Optional[int] = ..., alarms: _Optional[_Iterable[str]] = ...) -> None: ...
+    observes: bool
+    def __init__(self, member: _Optional[int] = ..., slug: _Optional[str] = ..., network: _Optional[str] = ..., height: _Optional[int] = ..., state_root: _Optional[bytes] = ..., view: _Optional[int] = ..., primary: _Optional[int] = ..., voting: _Optional[bool] = ..., why: _Optional[str] = ..., uptime_ms: _Optional[int] = ..., first_commit_ms: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., disk_bytes: _Optional[int] = ..., transactions: _Optional[int] = ..., commit_latency_p50_ms: _Optional[float] = ..., commit_latency_p95_ms: _Optional[float] = ..., commit_latency_p99_ms: _Optional[float] = ..., links: _Optional[_Iterable[_Union[Link, _Mapping]]] = ..., quorum: _Optional[int] = ..., free_bytes: _Optional[int] = ..., alarms: _Optional[_Iterable[str]] = ..., observes: _Optional[bool] = ...) -> None: ...
 
 class WhyRequest(_message.Message):
     __slots__ = ()

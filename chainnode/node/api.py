@@ -160,6 +160,7 @@ class LinkReport:
     height: int
     last_heard_ms: int
     queued_bytes: int
+    observes: bool = False
 
 
 def lost_quorum(linked: int, others: int, quorum: int) -> str:
@@ -178,7 +179,8 @@ def lost_quorum(linked: int, others: int, quorum: int) -> str:
 class StatusReport:
     """`voting` is False while a guard keeps this node from voting; `why` says which, in words. `quorum`: of
     how many members votes are needed to commit. `free_bytes`: on the home's disk. `alarms`: sentences on
-    what an operator has to mend: a disk nearly full, a clock that is off, evidence, a restored backup."""
+    what an operator has to mend: a disk nearly full, a clock that is off, evidence, a restored backup.
+    `observes`: the member does not vote at this height."""
 
     member: int
     slug: str
@@ -199,11 +201,13 @@ class StatusReport:
     links: tuple[LinkReport, ...] = field(default=())
     free_bytes: int = 0
     alarms: tuple[str, ...] = ()
+    observes: bool = False
 
     @property
     def quorum_lost(self) -> str:
         """Why nothing can be committed now as far as links show it, in words; empty where it can."""
-        return lost_quorum(sum(link.up for link in self.links), len(self.links), self.quorum)
+        voters = [link for link in self.links if not link.observes]
+        return lost_quorum(sum(link.up for link in voters), len(voters), self.quorum + self.observes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,7 @@ class Reporting:
 
     def report(self) -> StatusReport:
         replica, tip = self._replica.status(), self._executor.tip
+        voters = self._executor.replica_sets(tip.height + 1)
         return StatusReport(
             member=self._member,
             slug=self._names()[self._member],
@@ -116,16 +117,20 @@ class Reporting:
             disk_bytes=self._disk_bytes,
             transactions=self._transactions,
             commit_latency_ms=self._admissions.latencies.summary(),
-            quorum=self._executor.replica_sets(tip.height + 1).quorum,
-            links=tuple(self._links()),
+            quorum=voters.quorum,
+            observes=self._member not in voters.ids,
+            links=tuple(self._links(voters)),
             free_bytes=self._reserve.free_bytes,
             alarms=self._alarms(),
         )
 
-    def _links(self) -> list[LinkReport]:
+    def _links(self, voters: ReplicaSet) -> list[LinkReport]:
         reports, names = [], self._names()
         for peer, link in self._transport.links().items():
             queued = link.queued_in_bytes + link.queued_out_bytes
             height = self._sync.claimed(peer)
-            reports.append(LinkReport(peer, names[peer], link.up, height, link.last_heard_ms, queued))
+            observes = peer not in voters.ids
+            reports.append(
+                LinkReport(peer, names[peer], link.up, height, link.last_heard_ms, queued, observes)
+            )
         return reports

@@ -44,8 +44,9 @@ STATUS = StatusReport(
     transactions=1,
     commit_latency_ms=(1.5, 2.5, 3.5),
     quorum=3,
-    links=(LinkReport(0, "hospital-a", True, 7, 12, 0), LinkReport(2, "hospital-c", False, 0, -1, 9)),
+    links=(LinkReport(0, "hospital-a", True, 7, 12, 0), LinkReport(2, "hospital-c", False, 0, -1, 9, True)),
     free_bytes=6,
+    observes=True,
     alarms=("the disk", "the clock"),
 )
 WHY = WhyReport(

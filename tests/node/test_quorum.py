@@ -2,7 +2,7 @@
 
 import pytest
 
-from chainnode.node.api import lost_quorum
+from chainnode.node.api import LinkReport, StatusReport, lost_quorum
 
 
 @pytest.mark.parametrize(("linked", "others", "quorum"), [(2, 3, 3), (3, 3, 3), (0, 0, 1), (6, 6, 5)])
@@ -18,3 +18,17 @@ def test_a_lost_quorum_is_said_with_who_is_missing():
     assert lost_quorum(0, 6, 5).endswith(
         "1 of 7 members linked (this one included), 5 needed; nothing can be committed until 4 more are back"
     )
+
+
+def test_observers_do_not_count_whatever_their_links_do():
+    def lost(ups: dict[int, bool], observers: set[int], *, observes: bool = False) -> str:
+        links = tuple(LinkReport(n, str(n), up, 0, 0, 0, n in observers) for n, up in ups.items())
+        report = StatusReport(
+            0, "a", "net", 0, b"", 0, 0, True, "", 0, 0, 0, 0, 0, (0.0, 0.0, 0.0), 3, links, 0, (), observes
+        )
+        return report.quorum_lost
+
+    assert lost({1: True, 2: True, 3: False, 4: True}, {4}) == ""
+    assert lost({1: True, 2: False, 3: False, 4: True}, {4}).startswith("quorum lost: 2 of 4")
+    assert lost({1: True, 2: True, 3: True, 4: False}, {4}, observes=True) == ""
+    assert lost({1: True, 2: True, 3: False, 4: True}, {4}, observes=True)

@@ -76,6 +76,7 @@ async def _ask(client: GatewayClient) -> tuple[StatusReport, ChainInfo]:
 def _node(report: StatusReport) -> object:
     p50, p95, p99 = report.commit_latency_ms
     voting = "yes" if report.voting else f"no: {report.why}"
+    voters, own = [link for link in report.links if not link.observes], not report.observes
     return pairs(
         f"Node of {report.slug} in {report.network}",
         {
@@ -83,7 +84,7 @@ def _node(report: StatusReport) -> object:
             "state root": report.state_root,
             "view, primary": f"{report.view}, member {report.primary}",
             "voting": voting,
-            "members linked": f"{sum(link.up for link in report.links) + 1} of {len(report.links) + 1}, "
+            "members linked": f"{sum(link.up for link in voters) + own} of {len(voters) + own}, "
             f"{report.quorum} needed",
             "transactions": report.transactions,
             "commit latency p50/p95/p99 (ms)": f"{p50:.1f} / {p95:.1f} / {p99:.1f}",
