@@ -76,7 +76,7 @@ def damaged_asides(folder: Path) -> list[Path]:
 
 def move_aside(folder: Path, name: str) -> Path | None:
     """Rename a damaged chain to `chain.damaged-<name>-<number>` and return that path; None where so many
-    stand there already that another would hide a failing disk and fill it. Raises OperatorError STO-03, -04."""
+    stand there that another would hide a failing disk and fill it. Raises OperatorError STO-03, STO-04."""
     asides, disk = damaged_asides(folder), RealFileSystem()
     aside = folder / f"{CHAIN}.damaged-{name}-{len(asides)}"
     try:
