@@ -12,6 +12,7 @@ from genesis.keys import verify
 from genesis.membership import (
     ADMIT,
     DEMOTE,
+    FEATURE,
     MAX_CHANGE_BYTES,
     PROMOTE,
     REMOVE,
@@ -32,6 +33,7 @@ _SAYS = {
     DEMOTE: "{id} (member {member}), a validator, becomes an observer: it votes no more",
     REMOVE: "{id} (member {member}) is removed: it is linked no more, and its number is never used again",
     ROTATE: "{id} (member {member}) takes new keys for its node; the old ones count until then",
+    FEATURE: "the feature {id} of the protocol begins; a node whose release does not know it stops there",
 }
 
 

@@ -25,7 +25,9 @@ MAX_HEIGHT = 2**53
 MAX_NUMBER = 65_535
 
 ADMIT, PROMOTE, DEMOTE, REMOVE, ROTATE = "admit", "promote", "demote", "remove", "rotate"
-KINDS = (ADMIT, PROMOTE, DEMOTE, REMOVE, ROTATE)
+FEATURE = "feature"
+"""No change of members: a feature of the protocol that begins at a height, by the same signatures."""
+KINDS = (ADMIT, PROMOTE, DEMOTE, REMOVE, ROTATE, FEATURE)
 
 _BODY_FIELDS = (
     "version", "chain_id", "number", "kind", "member", "id", "key", "validators", "request", "delay_heights",
@@ -52,11 +54,11 @@ class Validator:
 @dataclass(frozen=True, slots=True)
 class MembershipChange:
     """`number`: of the change, from 1 without a gap, so that none is made twice. `member`, `id`: whom it
-    concerns; of one to be admitted the number and the id that it gets. `key`: the member's validator key
-    afterwards, empty where it votes no more. `request`: keys and name of who is admitted or rotates keys,
-    self-signed by its validator key. `delay_heights`: how many heights after the block that holds it the
-    change takes effect; 0 where nobody's vote changes. `fewer_faults`: it is meant that fewer faulty members
-    are tolerated afterwards."""
+    concerns; of one to be admitted the number and the id that it gets; of a feature 0 and its name. `key`:
+    the member's validator key afterwards, empty where it votes no more. `request`: keys and name of who is
+    admitted or rotates keys, self-signed by its validator key. `delay_heights`: how many heights after the
+    block that holds it the change takes effect; 0 where nobody's vote changes. `fewer_faults`: it is meant
+    that fewer faulty members are tolerated afterwards."""
 
     chain_id: bytes
     number: int
@@ -89,7 +91,7 @@ class MembershipChange:
 
     def needs_delay(self) -> bool:
         """Whether validators have to know of it before it takes effect."""
-        return self.kind == ROTATE or self.voters() != self.present()
+        return self.kind in (ROTATE, FEATURE) or self.voters() != self.present()
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -269,7 +271,8 @@ def _check(change: MembershipChange) -> None:
         _require(not id_error(slug), id_error(slug))
     with_request = change.kind in (ADMIT, ROTATE)
     _require((change.request is not None) == with_request, f"{change.kind} with or without a join request")
-    key_bytes = 0 if change.kind in (DEMOTE, REMOVE) else PUBLIC_KEY_BYTES
+    _require(change.kind != FEATURE or change.member == 0, "a feature concerns no member")
+    key_bytes = 0 if change.kind in (DEMOTE, REMOVE, FEATURE) else PUBLIC_KEY_BYTES
     _require(len(change.key) == key_bytes, f"the member's key has {len(change.key)} bytes, not {key_bytes}")
     others = [one.key for one in change.validators if one.number != change.member]
     _require(change.key not in others, "the member's key is another validator's")

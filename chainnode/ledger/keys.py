@@ -4,6 +4,7 @@ from chainnode.ledger.payloads import ROLE_HEAD, ROLE_PATIENT
 
 GENESIS = b"genesis"
 MEMBERSHIP = b"membership"
+FEATURES = b"features"
 
 
 def member(number: int) -> bytes:

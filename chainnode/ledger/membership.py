@@ -7,7 +7,7 @@ proposed before the block that holds the change is certified, so every replica k
 
 from msgspec import structs
 
-from chainnode.ledger import keys, view
+from chainnode.ledger import features, keys, view
 from chainnode.ledger.enrolment import require_member
 from chainnode.ledger.forms import read_change, require
 from chainnode.ledger.payloads import ChangeMembership
@@ -35,6 +35,7 @@ from genesis.checks import MIN_PROPOSAL_BYTES
 from genesis.membership import (
     ADMIT,
     DEMOTE,
+    FEATURE,
     PROMOTE,
     REMOVE,
     ROTATE,
@@ -104,11 +105,13 @@ def change(call: Transition[ChangeMembership]) -> None:
     file = read_change(call.payload, call.context.chain_id)
     made, before = file.change, current(call.state)
     _require_turn(call, file, before)
+    effective = call.context.height + made.delay_heights
     if made.kind == ADMIT:
         _admit(call, made, before)
+    elif made.kind == FEATURE:
+        features.schedule(call, made.id, effective)
     else:
         _alter(call, made)
-    effective = call.context.height + made.delay_heights
     epochs = before.epochs[-1:]
     if made.voters() != made.present():
         voters = _next_voters(call, made, epochs[0].voters)

@@ -259,6 +259,19 @@ class ShareRecord(Record, frozen=True):
     shared: Source
 
 
+class FeatureRecord(Record, frozen=True):
+    """A feature of the protocol that is in force in blocks from `from_height` on."""
+
+    name: str
+    from_height: int
+
+
+class FeaturesRecord(Record, frozen=True):
+    """All that were agreed on, in that order; without this record there is none."""
+
+    features: tuple[FeatureRecord, ...]
+
+
 class EquivocationRecord(Record, frozen=True):
     """A member signed two things of one slot: `first` and `second` are the digests of what it said, in
     ascending order, `key` the one that signed both. `kind` is the messages' tag; see

@@ -62,6 +62,7 @@ STATE_RULES: dict[str, str] = {
     "fault-tolerance-lost": "Fewer faulty members would be tolerated, and the change does not say so.",
     "frame-too-small": "With so many validators a view change would not fit a frame of this chain.",
     "not-of-accused": "The key that signed both messages is not the validator key of the member they name.",
+    "too-many-features": "The chain has agreed on as many features of the protocol as it keeps.",
     "block-budget": "This block has evaluated as many objects as it may: ask again.",
 }
 

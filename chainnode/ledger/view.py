@@ -14,6 +14,7 @@ from chainnode.ledger.records import (
     EnrolmentRecord,
     EpochRecord,
     EquivocationRecord,
+    FeaturesRecord,
     GrantRecord,
     HolderRecord,
     MemberRecord,
@@ -131,6 +132,10 @@ def share(
     reader: Reader, request_id: bytes, release_height: int, role: str, number: int, peer: int
 ) -> ShareRecord | None:
     return read(reader, keys.share(request_id, release_height, role, number, peer), ShareRecord)
+
+
+def features(reader: Reader) -> FeaturesRecord | None:
+    return read(reader, keys.FEATURES, FeaturesRecord)
 
 
 def equivocation(reader: Reader, number: int, epoch: int, kind: str, slot: int) -> EquivocationRecord | None:

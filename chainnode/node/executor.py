@@ -3,7 +3,7 @@
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
-from chainnode.ledger import keys
+from chainnode.ledger import features, keys
 from chainnode.ledger.epochs import founding_schedule, schedule_of
 from chainnode.ledger.founding import Founding, genesis_state
 from chainnode.ledger.header import block_time_ms, genesis_header, next_header
@@ -13,12 +13,14 @@ from chainnode.ledger.records import Event, Result
 from chainnode.ledger.state import State, state_name
 from chainnode.ledger.transaction import BatchBody, Row, SignedTransaction
 from chainnode.ledger.transition import BlockContext
+from chainnode.node.errors import NOD_OLD_RELEASE
 from chainnode.store.port import ChainStorePort, RowStorePort
 from consensus.codec import decode
 from consensus.messages import QuorumCertificate
 from consensus.parameters import Parameters
 from consensus.ready import Decided
 from consensus.types import BatchRef, BlockHeader, Digest, ReplicaId, ReplicaSet
+from genesis.errors import OperatorError
 
 CACHED_BODIES = 64
 
@@ -129,10 +131,22 @@ class Executor:
         epoch = self.schedule(height).epoch
         return BlockContext(self._chain_id, epoch, height, time_ms, self._parameters)
 
+    def _require_known_features(self, height: int) -> None:
+        """Rather no block than another one. Raises OperatorError NOD-10."""
+        for one in features.unknown(self.state):
+            if one.from_height <= height:
+                raise OperatorError(
+                    NOD_OLD_RELEASE,
+                    f"from height {one.from_height} on the chain uses {one.name}, which this release lacks",
+                    unchanged=f"all up to height {self._tip.height} is whole; nothing beyond was computed",
+                    next_step="install a release that has it and start the node again: it goes on from there",
+                )
+
     def execute(self, decided: Decided) -> BlockHeader:
         """Execute the slot after the tip and store the block. Its batches are here: nothing is decided
-        before a replica holds them. Raises OperatorError where the disk fails."""
+        before a replica holds them. Raises OperatorError where the disk fails, NOD-10."""
         height = decided.sequence
+        self._require_known_features(height)
         time_ms = block_time_ms(self._tip, decided.time_ms)
         self.included.forget_below(height)
         outcome = execute(

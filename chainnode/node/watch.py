@@ -5,6 +5,7 @@ from typing import Any
 
 from structlog.stdlib import BoundLogger
 
+from chainnode.ledger import features
 from chainnode.net import wire
 from chainnode.node.opening import Opened
 from chainnode.node.peers import Peers
@@ -29,6 +30,7 @@ class Watch:
         """
         genesis, config = opened.genesis, opened.config
         folders = {config.home, config.store_folder, config.pool.folder}
+        self._opened = opened
         self._member = opened.member.number
         self.restored = Restored(opened.store, [one.validator.public for one in opened.all_keys])
         self.peers = Peers(
@@ -70,7 +72,14 @@ class Watch:
         """What is to be mended, a sentence each."""
         clocks = self.peers.clock_trouble()
         troubles = (self.restored.trouble, self.reserve.trouble, clocks, self.witness.trouble)
-        return tuple(filter(None, troubles))
+        return (*filter(None, troubles), *self._features())
+
+    def _features(self) -> tuple[str, ...]:
+        return tuple(
+            f"from height {one.from_height} on the chain uses {one.name}, which this release does not have: "
+            "install one that has it before that"
+            for one in features.unknown(self._opened.executor.state)
+        )
 
     def work(self, submit_own: Any) -> tuple[Coroutine[Any, Any, None], ...]:
         """What runs until it is cancelled. Raises OperatorError NOD-04."""

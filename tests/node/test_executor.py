@@ -2,11 +2,14 @@
 
 import pytest
 
+from chainnode.ledger import features
 from chainnode.ledger.records import Event
 from chainnode.ledger.view import department
 from chainnode.node.executor import is_decision
 from consensus.parameters import Parameters
 from genesis.errors import OperatorError
+from genesis.membership import FEATURE
+from tests.ledger.changing import DELAY, proposal, signed
 from tests.ledger.world import digest32, id16
 from tests.node.failures import DISK_FULL
 from tests.node.lone import Lone
@@ -149,3 +152,22 @@ def test_decoded_batches_are_kept_in_a_bounded_number():
         lone.executor.body(ref.digest)
     assert len(lone.executor._bodies) == 64
     assert lone.executor.body(refs[0].digest).transactions
+
+
+def test_a_release_that_lacks_an_agreed_feature_stops_before_its_height_and_not_earlier(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    lone = Lone()
+    payload = signed(lone.chain, proposal(lone.chain, FEATURE, 0, id="erasure-2", key=b""))
+    lone.execute(lone.chain.submission(lone.chain.stewards[0], payload))
+    assert codes(lone, 1) == [""]
+    for _ in range(1 + DELAY - 2):
+        lone.executor.execute(lone.decided())
+    assert lone.executor.tip.height == DELAY
+    root = lone.executor.state.root
+    with pytest.raises(OperatorError) as stopped:
+        lone.executor.execute(lone.decided())
+    assert stopped.value.code.code == "NOD-10" and "erasure-2" in stopped.value.what
+    assert lone.opened().tip.height == DELAY and lone.executor.state.root == root
+    monkeypatch.setitem(features.KNOWN, "erasure-2", "what it changes")
+    assert lone.executor.execute(lone.decided()).height == DELAY + 1

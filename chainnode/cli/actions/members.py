@@ -25,6 +25,7 @@ from genesis.errors import OperatorError
 from genesis.membership import (
     ADMIT,
     DEMOTE,
+    FEATURE,
     REMOVE,
     ROTATE,
     ChangeFile,
@@ -126,8 +127,8 @@ class Terms:
 
 
 def propose(known: Roster, kind: str, subject: str | JoinRequest, terms: Terms) -> bytes:
-    """The file of a change, signed by nobody yet. `subject`: a member's id, or the join request of who is
-    admitted or rotates keys.
+    """The file of a change, signed by nobody yet. `subject`: a member's id, the join request of who is
+    admitted or rotates keys, or a feature's name.
 
     Raises OperatorError CLI-01 (the request does not fit), CLI-14 (another change waits), NotFound.
     """
@@ -142,6 +143,8 @@ def propose(known: Roster, kind: str, subject: str | JoinRequest, terms: Terms) 
     request = subject if isinstance(subject, JoinRequest) else None
     if isinstance(subject, JoinRequest):
         number, slug, key = _presented(known, kind, subject)
+    elif kind == FEATURE:
+        number, slug, key = 0, subject, b""
     else:
         row = known.member(subject)
         number, slug = row.number, row.id

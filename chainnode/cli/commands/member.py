@@ -69,7 +69,8 @@ def _show(file: ChangeFile, path: Path, *, json: bool) -> None:
 def propose_(
     kind: Annotated[Kind, typer.Argument(help="What is to change.")],
     subject: Annotated[
-        str, typer.Argument(help="Whom: an id; for admit and rotate the file of a join request.")
+        str,
+        typer.Argument(help="Whom: an id; for admit, rotate the file of a join request; a feature's name."),
     ],
     out: OutOption,
     delay: Annotated[
