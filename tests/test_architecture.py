@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("consensus", "genesis", "chainnode")
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
+MAX_SINGLE_FILE_LINES = {"chainnode/verify_receipt.py": 540}
+"""Whoever runs it has nothing else of ours: formats, proofs and rules stand in one file or nowhere."""
 
 ALLOWED: dict[str, set[str]] = {
     "consensus": {"consensus"},
@@ -98,7 +100,8 @@ def test_the_deterministic_rooms_reach_for_no_clock_randomness_or_io(path: Path)
 )
 def test_files_and_functions_stay_small(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").count("\n")
-    assert lines <= MAX_FILE_LINES, f"{path.name} has {lines} lines"
+    most = MAX_SINGLE_FILE_LINES.get(path.relative_to(ROOT).as_posix(), MAX_FILE_LINES)
+    assert lines <= most, f"{path.name} has {lines} lines"
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             size = (node.end_lineno or node.lineno) - node.lineno + 1

@@ -12,7 +12,8 @@ A map in deterministic CBOR (RFC 8949 section 4.2.1):
     nodes, buckets  the tree's preimages (proof.py); where an entry is missing, they prove that it is
     pointers        [batch root, place, encoded ObjectPointer, siblings] of each object
     rows            [salt, data] of the standing consents that were evaluated: a receipt shows those
-                    provisions to its reader
+                    provisions to its reader. One that is missing counts as erased: the receipt then verifies
+                    only where the decision is the same without it
 
 Each thing stands there once, in the order in which evidence.examine first needs it, and nothing else does.
 The body is made at the decision's own height, right after execution; the certificate joins it later.

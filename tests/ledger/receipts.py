@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from chainnode.ledger.epochs import EpochProof, build_proof
 from chainnode.ledger.evidence import VerificationError
 from chainnode.ledger.payloads import DENY, PERMIT, Provision
 from chainnode.ledger.receipt import attach_certificate, build_receipt_body
@@ -24,13 +25,25 @@ def stored(chain: Chain) -> Callable[[bytes], SignedTransaction | None]:
     return find
 
 
+def proof(chain: Chain) -> EpochProof:
+    """How the voters came to be who they are at the last block."""
+
+    def at(height: int) -> QuorumCertificate | None:
+        return chain.certificate(chain.headers[height]) if 0 < height <= chain.height else None
+
+    epoch = chain.headers[-1].epoch
+    built = build_proof(chain.schedule, epoch, header=chain.headers.__getitem__, certificate=at)
+    assert built is not None
+    return built
+
+
 def receipt(scene: Scene, request: bytes, certificate: QuorumCertificate | None = None) -> bytes:
     """The receipt of the decision that the last block made."""
     chain = scene.chain
     body = build_receipt_body(
         chain.state, chain.headers[-1], request, transactions=stored(chain), rows=chain.rows.get
     )
-    return attach_certificate(body, certificate or chain.certificate())
+    return attach_certificate(body, certificate or chain.certificate(), proof(chain))
 
 
 def rule(scene: Scene, data: bytes) -> str:
@@ -42,9 +55,9 @@ def rule(scene: Scene, data: bytes) -> str:
     return ""
 
 
-def signed_scene() -> tuple[Scene, bytes]:
+def signed_scene(chain: Chain | None = None) -> tuple[Scene, bytes]:
     """Ada signs live, Bob by a standing consent with an exception, the hospital by both its roles."""
-    scene = Scene()
+    scene = Scene(chain or Chain())
     scene.enrol("ada", "bob")
     scene.anchor(pointer("a1", scene.handle("ada")), pointer("b1", scene.handle("bob")))
     request = scene.apply("a1", "b1")

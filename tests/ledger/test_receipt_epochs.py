@@ -7,7 +7,7 @@ from msgspec import structs
 
 from chainnode.ledger.epochs import EpochStep, build_proof, founding_schedule, verify_proof_of_epochs
 from chainnode.ledger.evidence import VerificationError
-from chainnode.ledger.receipt import EPOCHS_VERSION, attach_certificate, build_receipt_body
+from chainnode.ledger.receipt import EPOCHS_VERSION
 from chainnode.ledger.verification import verify_receipt
 from consensus.codec import decode, encode
 from consensus.messages import QuorumCertificate
@@ -15,24 +15,9 @@ from consensus.types import Voter
 from genesis import cbor
 from genesis.membership import ADMIT, DEMOTE, PROMOTE, ROTATE
 from tests.ledger.changing import DELAY, Joiner, make, pass_on
-from tests.ledger.receipts import authorised, rule, signed_scene, stored, taken_apart
+from tests.ledger.receipts import authorised, proof, receipt, rule, signed_scene, taken_apart
 from tests.ledger.scene import PROVIDER, Scene
-from tests.ledger.world import Chain, verify
-
-
-def at(chain: Chain, height: int) -> QuorumCertificate | None:
-    return chain.certificate(chain.headers[height]) if 0 < height <= chain.height else None
-
-
-def proof(chain: Chain) -> tuple[EpochStep, ...]:
-    built = build_proof(
-        chain.schedule,
-        chain.headers[-1].epoch,
-        header=chain.headers.__getitem__,
-        certificate=lambda height: at(chain, height),
-    )
-    assert built is not None
-    return built
+from tests.ledger.world import verify
 
 
 @cache
@@ -49,14 +34,6 @@ def changed() -> tuple[Scene, bytes, bytes]:
     pass_on(chain, chain.height + DELAY)
     scene.release(request)
     return scene, request, receipt(scene, request)
-
-
-def receipt(scene: Scene, request: bytes) -> bytes:
-    chain = scene.chain
-    body = build_receipt_body(
-        chain.state, chain.headers[-1], request, transactions=stored(chain), rows=chain.rows.get
-    )
-    return attach_certificate(body, chain.certificate(), proof(chain))
 
 
 def test_a_receipt_of_a_later_epoch_verifies_from_genesis_alone() -> None:
