@@ -33,10 +33,16 @@ class Batches:
             member=node.number,
             chain_id=self._chain.chain_id,
             parameters=self._chain.parameters,
-            sign=self._chain.corpus.validators[node.number].sign,
+            sign=self._sign,
             first_sequence=node.life * SEQUENCES_PER_LIFE,
             height=node.executor.tip.height,
         )
+
+    def _sign(self, signed: bytes) -> bytes:
+        """With the key of the newest epoch."""
+        actors = self._chain.corpus.keys_of(self._node.number)
+        newest = next(iter(self._node.executor.origin_keys(self._node.number)), None)
+        return actors.get(newest or b"", self._chain.corpus.validators[self._node.number]).sign(signed)
 
     def recover(self) -> None:
         """Batches that are on disk and in no block are ready again."""
@@ -80,15 +86,12 @@ class Batches:
         self._do(changed(peer, self._node.now()))
 
     def on_batch(self, peer: ReplicaId, frame: Batch) -> None:
-        checked = self._chain.checked_batch(frame.batch)
+        checked = self._chain.checked_batch(frame.batch, self._node.executor.origin_keys)
         if isinstance(checked, str):
             self._node.trace(f"refuses a batch of {peer}: {checked}")
             self._give_up(peer, frame)
             return
         batch, ref, _ = checked
-        if not self._node.executor.origin_keys(ref.origin):
-            self._node.trace(f"refuses a batch of {peer}: unknown-origin")
-            return
         if not self._store.has_batch(ref.digest):
             self._do(self._rules.batch_from_peer(peer, batch, ref, self._node.now()))
 

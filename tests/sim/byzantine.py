@@ -35,6 +35,7 @@ from consensus.messages import (
     SignedMessage,
     ViewChange,
     Vote,
+    message_sequence,
     signed_bytes,
 )
 from consensus.types import Digest
@@ -102,9 +103,8 @@ class Strategy:
 
     def sign(self, node: "SimNode", message: M) -> M:
         chain = node.world.chain
-        return structs.replace(
-            message, signature=chain.signer(node.number)(signed_bytes(message, chain.chain_id))
-        )
+        sign = chain.signer(node.number, max(0, message_sequence(message)))
+        return structs.replace(message, signature=sign(signed_bytes(message, chain.chain_id)))
 
 
 class Mute(Strategy):

@@ -5,6 +5,7 @@ message or a batch is decoded and judged once, not once for each node: the outco
 """
 
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 
 from chainnode.ledger.admission import check_batch
@@ -24,6 +25,10 @@ from tests.sim.corpus import Corpus, corpus_for
 MAX_BATCH_FRAME_BYTES = 1_048_576
 
 
+def _fake_sign(key: bytes, signed: bytes) -> bytes:
+    return sha256(key + signed).digest() * 2
+
+
 def fake_verify(key: bytes, signed: bytes, signature: bytes) -> bool:
     return sha256(key + signed).digest() * 2 == signature
 
@@ -41,7 +46,7 @@ class SharedChain:
         self.created_ms = GENESIS_MS
         self._messages: dict[tuple[bytes, int], Authenticated | str] = {}
         self._verified: dict[bytes, bool] = {}
-        self._batches: dict[bytes, tuple[SignedBatch, BatchRef, BatchBody] | str] = {}
+        self._batches: dict[tuple[bytes, bytes], tuple[SignedBatch, BatchRef, BatchBody] | str] = {}
 
     @property
     def members(self) -> ReplicaSet:
@@ -61,9 +66,14 @@ class SharedChain:
             state_root=state_root,
         ).hash()
 
-    def signer(self, number: int) -> Callable[[bytes], bytes]:
-        key = self.founding.members[number].validator_key
-        return lambda signed: sha256(key + signed).digest() * 2
+    def signers(self, number: int) -> dict[bytes, Callable[[bytes], bytes]]:
+        """By public key, each that the member ever votes with."""
+        return {key: partial(_fake_sign, key) for key in self.corpus.keys_of(number)}
+
+    def signer(self, number: int, sequence: int) -> Callable[[bytes], bytes]:
+        """With the key that the member has at `sequence`, or had last."""
+        key = self.schedule(sequence).key(number) or self.founding.members[number].validator_key
+        return partial(_fake_sign, key)
 
     def authenticated(self, data: bytes, schedule: Schedule) -> Authenticated | str:
         """A message as a node's network judges it that knows these epochs, or the rule that refused it."""
@@ -80,11 +90,28 @@ class SharedChain:
         checked = authenticate(message, self.chain_id, schedule, fake_verify)
         return checked.rule if isinstance(checked, Rejection) else checked
 
-    def checked_batch(self, data: bytes) -> tuple[SignedBatch, BatchRef, BatchBody] | str:
-        """A batch from a peer, or the rule that refused it."""
-        if data not in self._batches:
-            self._batches[data] = self._judge_batch(data)
-        return self._batches[data]
+    def checked_batch(
+        self, data: bytes, keys_of: Callable[[int], tuple[bytes, ...]]
+    ) -> tuple[SignedBatch, BatchRef, BatchBody] | str:
+        """A batch from a peer, or the rule that refused it. `keys_of`: under which keys of its origin a batch
+        counts, the newest first; as chainnode.node.batches tries them."""
+        turns = max(1, *(len(keys_of(one.number)) for one in self.founding.members))
+        found: tuple[SignedBatch, BatchRef, BatchBody] | str = ""
+        for turn in range(turns):
+            found = self._judged_batch(
+                data, lambda origin, turn=turn: next(iter(keys_of(origin)[turn:]), None)
+            )
+            if not isinstance(found, str):
+                return found
+        return found
+
+    def _judged_batch(
+        self, data: bytes, key_of: Callable[[int], bytes | None]
+    ) -> tuple[SignedBatch, BatchRef, BatchBody] | str:
+        known = b"".join(key_of(one.number) or bytes(1) for one in self.founding.members)
+        if (data, known) not in self._batches:
+            self._batches[data, known] = self._judge_batch(data, key_of)
+        return self._batches[data, known]
 
     def _verify_once(self, key: bytes, signed: bytes, signature: bytes) -> bool:
         name = sha256(key + signature + signed).digest()
@@ -92,14 +119,16 @@ class SharedChain:
             self._verified[name] = verify(key, signed, signature)
         return self._verified[name]
 
-    def _judge_batch(self, data: bytes) -> tuple[SignedBatch, BatchRef, BatchBody] | str:
+    def _judge_batch(
+        self, data: bytes, key_of: Callable[[int], bytes | None]
+    ) -> tuple[SignedBatch, BatchRef, BatchBody] | str:
         try:
             batch = decode(data, SignedBatch, limit_bytes=MAX_BATCH_FRAME_BYTES)
         except DecodeError as error:
             return error.code
         checked = check_batch(
             batch,
-            origin_key=self.founding.replica_set().key,
+            origin_key=key_of,
             chain_id=self.chain_id,
             parameters=self.parameters,
             verify=self._verify_once,

@@ -23,10 +23,13 @@ from chainnode.ledger.payloads import (
     UsePolicy,
 )
 from chainnode.ledger.transaction import Row, Submission, sign_transaction
+from tests.ledger.changing import Joiner
 from tests.ledger.scene import pointer, row
 from tests.ledger.world import SEALING_KEY, Actor, Chain, digest32, id16, point
 
 PATIENTS = 10
+ROTATIONS = 4
+"""So often a member may change its keys in a run."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,14 @@ class Corpus:
     validators: tuple[Actor, ...]
     transactions: tuple[Said, ...]
 
+    @property
+    def numbers(self) -> range:
+        return range(len(self.validators))
+
+    def keys_of(self, member: int) -> dict[bytes, Actor]:
+        """Whoever signs for the member's node, by public key: the founding key and those that follow."""
+        return _keys_of(self.validators[member], member)
+
     def signed(self, index: int, valid_until_height: int, nonce: int) -> Submission:
         """The transaction at `index`, taken round."""
         said = self.transactions[index % len(self.transactions)]
@@ -58,6 +69,18 @@ class Corpus:
             sign=said.actor.sign,
             rows=said.rows,
         )
+
+
+@cache
+def rotated(member: int, times: int) -> Joiner:
+    """The keys of the member's node after it changed them so often. Its steward stays."""
+    return Joiner(f"hospital-{member}", f" {times}", steward=Actor(f"steward {member}"))
+
+
+@cache
+def _keys_of(founding: Actor, member: int) -> dict[bytes, Actor]:
+    later = [rotated(member, times).validator for times in range(1, ROTATIONS + 1)]
+    return {actor.public: actor for actor in (founding, *later)}
 
 
 @cache

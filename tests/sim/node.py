@@ -110,7 +110,8 @@ class SimNode:
             replica_id=self.number,
             replica_sets=self.executor.replica_sets,
             parameters=chain.parameters,
-            sign=chain.signer(self.number),
+            sign=chain.signer(self.number, 0),
+            signers=chain.signers(self.number),
             log=self.log,
             executor=self.executor,
         )

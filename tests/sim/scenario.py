@@ -11,7 +11,7 @@ from msgspec import structs
 from consensus.bounds import ONE_REF_BYTES, proposal_bytes
 from consensus.parameters import Parameters
 from consensus.types import ReplicaSet, Voter
-from genesis.membership import DEMOTE, PROMOTE
+from genesis.membership import DEMOTE, PROMOTE, ROTATE
 from tests.sim.byzantine import STRATEGIES
 
 SIZES = (4,) * 16 + (7,) * 3 + (1,)
@@ -38,7 +38,8 @@ class Submit:
 
 @dataclass(frozen=True)
 class Change:
-    """The members agree that `member` votes no more (demote), or votes again (promote)."""
+    """The members agree that `member` votes no more (demote), votes again (promote), or with another key
+    (rotate)."""
 
     at_ms: int
     kind: str
@@ -123,7 +124,7 @@ def _changes(random: Random, members: int, faulty: int, trouble_ms: int) -> tupl
     at_ms = random.randint(100, 2_000)
     while at_ms < trouble_ms:
         member = random.randrange(members)
-        for kind in (DEMOTE, PROMOTE):
+        for kind in random.choice(((DEMOTE, PROMOTE), (ROTATE,))):
             found.append(Change(at_ms, kind, member))
             at_ms += random.randint(300, 3_000)
     return tuple(found)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from genesis.membership import DEMOTE, PROMOTE
+from genesis.membership import DEMOTE, PROMOTE, ROTATE
 from tests.sim.breaks import planted
 from tests.sim.runner import run_plan
 from tests.sim.scenario import Change, Plan, full_house, plan_of
@@ -30,6 +30,15 @@ def test_members_that_leave_and_come_back_begin_epochs() -> None:
     assert [one.voters.n for one in epochs] == [7, 6, 7]
     assert 2 not in epochs[1].voters.ids and 2 in epochs[2].voters.ids
     assert world.checks.top > epochs[2].first_height, "it goes on in the last one"
+
+
+def test_a_member_that_changes_its_keys_votes_with_the_new_one() -> None:
+    changes = (Change(700, ROTATE, 3), Change(3_000, ROTATE, 3))
+    world = World(replace(changing_plan(), changes=changes))
+    world.run()
+    epochs, keys = world.chain.schedule.epochs, list(world.chain.corpus.keys_of(3))
+    assert [one.voters.key(3) for one in epochs] == keys[:3]
+    assert world.checks.top > epochs[2].first_height
 
 
 def test_a_view_that_goes_on_with_an_epoch_is_caught() -> None:

@@ -103,7 +103,10 @@ class World:
             return
         node = max(alive, key=lambda one: one.executor.tip.height)
         self._count += 1
-        submission, valid_until_height = signed_change(self.chain, node.executor, change, self._count)
+        made = signed_change(self.chain, node.executor, change, self._count)
+        if made is None:
+            return
+        submission, valid_until_height = made
         self.trace.add(
             self.scheduler.now_ms, node.number, f"members {change.kind} {change.member}", fault=True
         )
