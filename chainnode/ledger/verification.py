@@ -10,6 +10,7 @@ from chainnode.ledger.epochs import (
     MAX_STEP_BYTES,
     MAX_STEPS,
     EpochStep,
+    founding_schedule,
     verify_certificate,
     verify_proof_of_epochs,
 )
@@ -24,7 +25,14 @@ from chainnode.ledger.receipt import (
     RECEIPT_TYPE,
     RECEIPT_VERSION,
 )
-from chainnode.ledger.records import RECORD_BYTES, MemberRecord, ObjectIndex, ReleaseRecord, RequestRecord
+from chainnode.ledger.records import (
+    RECORD_BYTES,
+    EpochRecord,
+    MemberRecord,
+    ObjectIndex,
+    ReleaseRecord,
+    RequestRecord,
+)
 from chainnode.ledger.transaction import (
     MAX_TRANSACTION_BYTES,
     Row,
@@ -36,7 +44,7 @@ from consensus.codec import DecodeError, decode, encode
 from consensus.domain import SUITE, signing_bytes
 from consensus.merkle import merkle_verify
 from consensus.messages import QuorumCertificate
-from consensus.types import HEADER_VERSION, BlockHeader, ReplicaSet
+from consensus.types import HEADER_VERSION, BlockHeader
 from genesis import cbor
 from genesis.cbor import Plain
 from genesis.fields import FieldError, Fields
@@ -201,22 +209,23 @@ def _fields(data: bytes) -> Fields:
     return fields
 
 
-def _voters(fields: Fields, founding: Founding, verify: Verify) -> ReplicaSet:
-    """Who votes in the receipt's epoch: the founding voters, or those that the epochs' steps lead to."""
+def _epoch(fields: Fields, founding: Founding, verify: Verify) -> EpochRecord:
+    """The receipt's epoch: the founding voters', or the one to which the epochs' steps lead."""
     if fields.number("version") == RECEIPT_VERSION:
-        return founding.replica_set()
+        return founding_schedule(founding).latest
     items = fields.items("epochs", MAX_STEPS)
     steps = [decode(_octets(item), EpochStep, limit_bytes=MAX_STEP_BYTES) for item in items]
     if not steps:
         raise FieldError("a receipt of version 2 shows how members changed")
-    return verify_proof_of_epochs(steps, founding, verify=verify).latest.voters
+    return verify_proof_of_epochs(steps, founding, verify=verify).latest
 
 
-def _header(fields: Fields, founding: Founding, voters: ReplicaSet) -> BlockHeader:
+def _header(fields: Fields, founding: Founding, epoch: EpochRecord) -> BlockHeader:
+    voters = epoch.voters
     header = decode(fields.octets("header"), BlockHeader, limit_bytes=MAX_HEADER_BYTES)
     if header.chain_id != founding.chain_id or fields.octets("chain") != founding.chain_id:
         raise VerificationError("wrong-chain", f"it is of chain {header.chain_id.hex()[:16]}")
-    if header.version != HEADER_VERSION or header.height < 1:
+    if header.version != HEADER_VERSION or header.height < max(1, epoch.first_height):
         raise VerificationError("bad-header", f"version {header.version}, height {header.height}")
     if header.epoch != voters.epoch or header.validators != voters.digest():
         raise VerificationError("unknown-validators", f"epoch {header.epoch}")
@@ -279,12 +288,12 @@ def verify_receipt(data: bytes, founding: Founding, *, verify: Verify) -> Report
     """
     fields = _fields(data)
     try:
-        voters = _voters(fields, founding, verify)
-        header = _header(fields, founding, voters)
+        epoch = _epoch(fields, founding, verify)
+        header = _header(fields, founding, epoch)
         certificate = decode(
             fields.octets("certificate"), QuorumCertificate, limit_bytes=MAX_CERTIFICATE_BYTES
         )
-        verify_certificate(certificate, header, voters, verify)
+        verify_certificate(certificate, header, epoch.voters, verify)
         facts = _Facts(fields, header, verify)
         found = examine(
             facts,

@@ -10,7 +10,7 @@ from chainnode.ledger.evidence import VerificationError
 from chainnode.ledger.receipt import EPOCHS_VERSION
 from chainnode.ledger.verification import verify_receipt
 from consensus.codec import decode, encode
-from consensus.messages import QuorumCertificate
+from consensus.messages import QuorumCertificate, Vote
 from consensus.types import Voter
 from genesis import cbor
 from genesis.membership import ADMIT, DEMOTE, PROMOTE, ROTATE
@@ -110,6 +110,22 @@ def test_an_old_epochs_quorum_certifies_nothing_later() -> None:
     )
     content["certificate"] = encode(structs.replace(good, votes=votes))
     assert rule(scene, cbor.encode(content)) == "bad-certificate"
+
+
+def test_voters_certify_nothing_from_before_their_epoch() -> None:
+    scene, _, data = changed()
+    chain, content = scene.chain, taken_apart(data)
+    first = chain.schedule.latest.first_height
+    for height, expected in ((first - 1, "bad-header"), (first, "verdict-differs")):
+        header = structs.replace(chain.headers[-1], height=height)
+        voters = chain.schedule.latest.voters
+        votes = tuple(
+            Vote(one.id, chain.voters[one.key].sign(chain.vote_bytes(header, one.id)))
+            for one in voters.members
+        )
+        certificate = QuorumCertificate(header.epoch, height, header.hash(), votes)
+        forged = content | {"header": encode(header), "certificate": encode(certificate)}
+        assert rule(scene, cbor.encode(forged)) == expected
 
 
 def test_versions_are_not_exchanged() -> None:
