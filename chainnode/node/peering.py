@@ -10,8 +10,12 @@ from consensus.types import SequenceNumber
 
 
 def peers_at(opened: Opened, height: SequenceNumber) -> dict[int, Peer]:
-    """The other members at `height`. One without an address here is waited for: it connects to this node."""
+    """The other members at `height`. One without an address here is waited for: it connects to this node. Who
+    left the network has no peers: they would turn it away."""
     peers: dict[int, Peer] = {}
+    own = opened.members.get(opened.member.number)
+    if own is not None and not own.is_present(height):
+        return peers
     for member in opened.members.present(height):
         if member.number == opened.member.number:
             continue

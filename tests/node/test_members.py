@@ -106,6 +106,15 @@ def test_one_who_is_removed_is_linked_until_the_change_takes_effect() -> None:
     assert sorted(peers) == [1, 2, 3]
 
 
+def test_one_who_left_connects_to_nobody_any_more() -> None:
+    chain = Chain(members=5)
+    house = House(chain, number=4)
+    make(chain, REMOVE, 4)
+    house.members.refresh()
+    at = chain.height + DELAY
+    assert sorted(house.peers(at - 1)) == [0, 1, 2, 3] and house.peers(at) == {}
+
+
 def test_roles_that_change_leave_the_links_alone() -> None:
     chain = Chain(members=5)
     house = House(chain)

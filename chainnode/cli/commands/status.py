@@ -46,8 +46,10 @@ def status(
     try:
         report, info = target.call(_ask)
     except OperatorError:
-        if config is not None and config.genesis_file.exists():
-            # Why the node is not there may well be that it would not start with this file.
+        # Why the node is not there may well be that it would not start with this file. Once a chain is here,
+        # it alone knows all members.
+        first = config is not None and not (config.store_folder / "chain").exists()
+        if first and config is not None and config.genesis_file.exists():
             check_peers(config, [member.id for member in load_genesis(config.genesis_file).members])
         raise
     data = asdict(report) | {"quorum_lost": report.quorum_lost}
