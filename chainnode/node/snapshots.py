@@ -2,7 +2,7 @@
 
 A snapshot is a moment of the chain folder (LevelDB keeps what is replaced meanwhile), the header of its
 height and that block's own certificate. One is made at every height that divides by `every`, so that peers
-have the same one, and when somebody asks and the last is further back than that. At most two are alive.
+have the same one, and when somebody asks and the last is too far back. At most two are alive.
 """
 
 import asyncio
@@ -47,6 +47,9 @@ ALIVE = 2
 ALIGN = 8
 """One that is asked for is made at a height that divides by this, so that peers which are asked at the same
 time make the same one; on a chain that stands still, at its tip."""
+FRESH_BLOCKS = 1_000
+"""One that is at most so many blocks old, and at most `every`, is offered rather than a new one made: else
+whoever asks again and again would take the snapshot away from those that are fetching it."""
 STILL_MS = 500
 UNUSED_MS = 3_600_000
 """One that nobody asked for in this time is given up."""
@@ -208,9 +211,9 @@ class Snapshots:
         for peer, above in list(self._asking.items()):
             if height <= above:
                 del self._asking[peer]
-            elif newest is None or newest.header.height <= max(above, height - self._every - 1):
+            elif newest is None or height - newest.header.height > min(self._every, FRESH_BLOCKS):
                 self._wanted = True
-            else:
+            elif newest.header.height > above:
                 newest.used_ms = self._clock().monotonic_ms
                 del self._asking[peer]
                 self._offer_to(peer, newest)

@@ -38,7 +38,7 @@ def configure(consortium: Consortium, number: int, key: str, value: int | str) -
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(consortium: Consortium, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    configure(consortium, JOINER, "join_gap", 10)
+    configure(consortium, JOINER, "join_gap", 40)
     async with town(consortium, synthetic(tmp_path_factory.mktemp("bundles"), PATIENTS)) as made:
         yield made
 
@@ -148,4 +148,10 @@ async def test_a_damaged_chain_is_moved_aside_and_taken_over_anew(world: World) 
     assert votes, "they are not touched"
     report = await report_of(world)
     assert report is not None and any(str(aside) in alarm for alarm in report.alarms)
+
+    async def held() -> bool:
+        now = await report_of(world)
+        return now is not None and not now.voting and "vote log" in now.why
+
+    await eventually(held)  # the log is newer than the chain was
     await votes_again(world, "damaged")

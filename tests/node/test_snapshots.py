@@ -161,6 +161,19 @@ async def test_an_old_one_is_not_offered_and_a_fresh_one_made(server: Server):
     assert (await server.offered()).height == old + 5
 
 
+async def test_asking_again_and_again_makes_no_new_ones(server: Server):
+    height = server.to_multiple(16)
+    server.grow(9)
+    await server.snapshots.on_snapshot_request(1, SnapshotRequest(height))
+    await server.offered(2)
+    server.clock.pass_ms(500)
+    await asyncio.sleep(0.05)
+    assert server.snapshots.heights == (height,) and server.sent == []
+    server.grow(7)
+    await until(lambda: bool(server.sent))
+    assert isinstance(server.sent[0][1], SnapshotOffer), "the next one is above what was asked for"
+
+
 async def test_one_that_nobody_asked_for_is_given_up(server: Server):
     server.to_multiple(16)
     server.clock.pass_ms(snapshots_module.UNUSED_MS + 1)
