@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("consensus", "genesis", "chainnode")
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
-MAX_SINGLE_FILE_LINES = {"chainnode/verify_receipt.py": 540}
+MAX_SINGLE_FILE_LINES = {"chainnode/verify_receipt.py": 550}
 """Whoever runs it has nothing else of ours: formats, proofs and rules stand in one file or nowhere."""
 
 ALLOWED: dict[str, set[str]] = {

@@ -121,6 +121,19 @@ def test_usage_and_unreadable_files_end_with_two(outside: Path, tmp_path: Path) 
     assert run(outside, "nul\x01l", "x").returncode == 2
 
 
+def test_a_reader_that_goes_away_is_no_failure(outside: Path, tmp_path: Path) -> None:
+    story = stories()[0]
+    genesis, receipt = tmp_path / "genesis.cbor", tmp_path / "a.receipt"
+    genesis.write_bytes(story.genesis)
+    receipt.write_bytes(story.found[0].data)
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-I", "-S", "-c", RUN, outside / "packages", outside / "verify_receipt.py"]
+    with os.fdopen(writing, "wb") as gone:
+        done = subprocess.run([*command, genesis, receipt], stdout=gone, stderr=subprocess.PIPE, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_files_that_are_too_long_are_not_read_to_their_end(outside: Path, tmp_path: Path) -> None:
     genesis, receipt = tmp_path / "genesis.cbor", tmp_path / "a.receipt"
     genesis.write_bytes(stories()[0].genesis)
