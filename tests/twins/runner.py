@@ -38,6 +38,7 @@ VIEW_MS = 40
 """So long a view's proposals and votes pass after the first instance entered it."""
 HEALS_AFTER_MS = 500
 """Then the view's messages pass whatever its partition is, those that ask for it and open it."""
+STATUS_EVERY_MS = 1_000
 LIMIT_MS = 60_000
 DELAY_MS = (1, 3)
 SPREAD_MS = (0, 4)
@@ -141,18 +142,22 @@ class Instance:
     def _catch_up(self, behind: Behind) -> None:
         """Blocks come from an instance of whoever is said to have them, if it is within reach."""
         self._catching_up = False
-        run = self.run
-        for other in run.of(behind.source):
-            certificate = other.certificate
-            if not run.joined(self, other) or certificate is None or certificate.height <= len(self.chain):
-                continue
-            blocks = other.chain[len(self.chain) : certificate.height]
-            for block in blocks:
-                self._append(block.refs)
-            ordered = [ref for block in blocks for ref in block.refs]
-            self.batches.update(ordered)
-            self.carry_out(self.replica.install(certificate, run.now, ordered=ordered))
-            return
+        for other in self.run.of(behind.source):
+            if self.take_over(other):
+                return
+
+    def take_over(self, other: "Instance") -> bool:
+        """Certified blocks of another instance; whether it was within reach and had some."""
+        certificate = other.certificate
+        if certificate is None or certificate.height <= len(self.chain) or not self.run.joined(self, other):
+            return False
+        blocks = other.chain[len(self.chain) : certificate.height]
+        for block in blocks:
+            self._append(block.refs)
+        ordered = [ref for block in blocks for ref in block.refs]
+        self.batches.update(ordered)
+        self.carry_out(self.replica.install(certificate, self.run.now, ordered=ordered))
+        return True
 
     def _note_view(self) -> None:
         changer = self.replica._parts.changer
@@ -193,6 +198,13 @@ class Run:
         self.instances: list[Instance] = []
         for index in range(plan.instances):
             self.instances.append(Instance(self, index))
+        self.later(STATUS_EVERY_MS, self._announce)
+
+    def _announce(self) -> None:
+        """As nodes tell each other how far they are: who lags behind for long takes over blocks."""
+        for one in self.instances:
+            any(one.take_over(other) for other in self.instances if other.number != one.number)
+        self.later(STATUS_EVERY_MS, self._announce)
 
     def replica_sets(self, sequence: int) -> ReplicaSet:
         return self._set
