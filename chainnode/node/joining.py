@@ -26,7 +26,6 @@ from chainnode.net.wire import (
     SnapshotRequest,
 )
 from chainnode.node.clock import now
-from chainnode.node.complaints import Complaints
 from chainnode.node.joinjudge import UnfitError
 from chainnode.node.joinkeeper import Keeper
 from chainnode.node.joinplan import Ask, Plan, Wanted
@@ -84,7 +83,6 @@ class Joining:
         self._on_complete = on_complete
         self._log = log
         self._clock = clock
-        self._complaints = Complaints(log, clock)
         self._plan = Plan()
         self._chosen: Offered | None = None
         self._phase = Phase.ASK
@@ -311,11 +309,11 @@ class Joining:
 
     def _drop(self, peer: ReplicaId, reason: str) -> None:
         self._offers.pop(peer, None)
+        known = peer in self._plan.dropped
         self._plan.drop(peer, reason)
-        self._complain(peer, reason)
+        if not known:
+            self._complain(peer, reason)
 
     def _complain(self, peer: ReplicaId, reason: str) -> None:
-        self._complaints.warn(
-            peer, "a peer sent what is not the snapshot: nothing more is asked of it",
-            member=self._name(peer), reason=reason,
-        )  # fmt: skip
+        """Once of each peer: it is dropped."""
+        self._log.warning("peer dropped from the snapshot", member=self._name(peer), peer=peer, reason=reason)

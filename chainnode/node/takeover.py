@@ -94,13 +94,13 @@ def _is_moved_aside(config: NodeConfig, error: DamagedError, log: BoundLogger) -
     aside = move_aside(config.store_folder, stamp)
     if aside is None:
         log.error(
-            "the chain folder is damaged again: the disk should be replaced",
+            "chain damaged again: the disk should be replaced",
             asides=[str(path) for path in damaged_asides(config.store_folder)],
             at_most=MAX_ASIDE,
         )
         return False
     log.error(
-        "the chain folder is damaged: it was moved aside, and the chain is fetched anew from the peers",
+        "chain damaged: moved aside and fetched anew",
         damage=error.what,
         aside=str(aside),
         kept="votes, keys, local rows and pool; it votes again when that is safe",

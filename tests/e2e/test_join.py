@@ -142,7 +142,7 @@ async def test_a_damaged_chain_is_moved_aside_and_taken_over_anew(world: World) 
     log = Log(world.nodes.log_file(world.hospitals[JOINER]))
     world.nodes.start(JOINER)
     await eventually(lambda: report_of_height(world, before.height))
-    [line] = [line for line in log.lines() if line["event"].startswith("the chain folder is damaged")]
+    [line] = [line for line in log.lines() if line["event"] == "chain damaged: moved aside and fetched anew"]
     aside = Path(line["aside"])
     assert aside in list((home / "store").iterdir())
     assert votes, "they are not touched"

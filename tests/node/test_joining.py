@@ -135,7 +135,7 @@ async def test_a_lying_peer_is_dropped_and_named_and_the_others_serve(
     node = Joiner(joiner, liar, Peer(2, source), Peer(3, source))
     await node.join()
     assert "dropped hospital-1" in node.joining.progress()
-    [said] = [fields for what, fields in node.log.lines if "not the snapshot" in what]
+    [said] = [fields for what, fields in node.log.lines if what == "peer dropped from the snapshot"]
     assert said["member"] == "hospital-1" and said["reason"]
     assert node.stands_as(source)
 

@@ -194,4 +194,4 @@ def test_a_disk_that_damages_one_chain_after_the_other_ends_the_node(config, log
     with pytest.raises(DamagedError):
         run_until_ended(config(True), fails)
     assert len(list(tmp_path.glob("chain.damaged-*"))) == 3
-    assert log.said("the chain folder is damaged again: the disk should be replaced") == 1
+    assert log.said("chain damaged again: the disk should be replaced") == 1
