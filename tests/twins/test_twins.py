@@ -8,6 +8,8 @@ from tests.twins.runner import PARAMETERS, Result, TwinsViolation, leaders_set, 
 from tests.twins.scenario import PHASES, VIEWS, partitions_of, scenario
 
 QUICK = range(0, 60, 6)
+KEPT = (1868,)
+"""What once failed: one member lacked the last block, and nobody had a reason to speak."""
 CAUGHT_WITHIN = {
     "quorum-minus-one": 30,
     "wrong-null-request": 10,
@@ -26,6 +28,11 @@ def test_honest_members_agree_and_go_on_beside_a_twin(first: int) -> None:
 @pytest.mark.parametrize("number", range(4))
 def test_honest_members_agree_and_go_on_beside_two_twins_of_seven(number: int) -> None:
     assert run_scenario(scenario(number, 7, 2)).views >= VIEWS
+
+
+@pytest.mark.parametrize("number", KEPT)
+def test_a_scenario_that_once_failed_passes(number: int) -> None:
+    assert run_scenario(scenario(number)).views >= VIEWS
 
 
 def test_twins_are_convicted_by_what_they_said_twice() -> None:
