@@ -14,6 +14,7 @@ from chainnode.ledger.verification import verify_receipt
 from consensus.messages import QuorumCertificate
 from genesis import cbor
 from tests.ledger.scene import Scene, pointer
+from tests.ledger.twoverifiers import of_the_file_under
 from tests.ledger.world import Chain, verify
 
 
@@ -47,12 +48,15 @@ def receipt(scene: Scene, request: bytes, certificate: QuorumCertificate | None 
 
 
 def rule(scene: Scene, data: bytes) -> str:
-    """The rule that a receipt breaks, "" where it verifies."""
+    """The rule that a receipt breaks, "" where it verifies. The single file takes and refuses the same."""
+    broken, founding = "", scene.chain.founding
     try:
-        verify_receipt(data, scene.chain.founding, verify=verify)
+        verify_receipt(data, founding, verify=verify)
     except VerificationError as error:
-        return error.rule
-    return ""
+        broken = error.rule
+    again = of_the_file_under(data, founding)
+    assert bool(broken) == bool(again), (broken, again)
+    return broken
 
 
 def signed_scene(chain: Chain | None = None) -> tuple[Scene, bytes]:

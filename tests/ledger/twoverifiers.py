@@ -3,6 +3,7 @@
 import importlib.util
 from functools import cache, lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from chainnode.ledger.evidence import VerificationError
@@ -38,14 +39,26 @@ def of_the_ledger(data: bytes, founding: Founding) -> str:
 
 def of_the_file(data: bytes, genesis: bytes) -> str:
     """The check that fails in the single file, "" where the receipt verifies."""
+    return _check_of_the_file(data, *_founders(genesis))
+
+
+def of_the_file_under(data: bytes, founding: Founding) -> str:
+    """The same for a founding that no file holds."""
+    listed = single_file().TYPES["Listed"]
+    registrars = tuple(listed(one.id, one.name, one.operator, one.key) for one in founding.registrars)
+    genesis = SimpleNamespace(network="a-network", members=founding.members, registrars=registrars)
+    return _check_of_the_file(data, genesis, founding.chain_id)
+
+
+def _check_of_the_file(data: bytes, genesis: Any, chain: bytes) -> str:
     module = single_file()
     try:
-        module.prove(*founders(genesis), data)
+        module.prove(genesis, chain, data)
     except module.Refused as refused:
         return str(refused).split(":")[0]
     return ""
 
 
 @cache
-def founders(genesis: bytes) -> Any:
+def _founders(genesis: bytes) -> Any:
     return single_file().read_genesis(genesis)
