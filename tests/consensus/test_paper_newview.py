@@ -130,3 +130,4 @@ def test_a_new_view_beyond_this_chain_s_window_is_rejected():
         solo = Solo(3, parameters=Parameters(window=2))
         message = new_view(1, changes(prepared(proposal(width, (REF,)))))
         assert rules(solo.receive(message)) == expected
+        assert solo.replica.status().view == (0 if expected else 1)

@@ -221,7 +221,8 @@ def test_a_replica_that_changes_views_repeats_nothing_of_the_view_it_left():
 
 
 def test_of_the_log_only_what_was_said_in_its_last_view_binds_in_it():
-    log = [proposal(1, (REF,)), ViewRecord(0, 4, True), ViewRecord(0, 4, False)]
+    first = proposal(1, (REF,))
+    log = [first, prepare(first, 1), ViewRecord(0, 4, True), ViewRecord(0, 4, False)]
     solo = Solo(1, records=log)
     solo.batch(OTHER)
     fresh = proposal(1, (OTHER,), view=4)
@@ -248,6 +249,7 @@ def test_ordering_begins_anew_with_an_epoch():
     first = sign(PrePrepare(1, 0, 2, WALL_MS + solo.clock_ms, (OTHER,), 0))
     [vote] = sent(solo.receive(first), Prepare)
     assert (vote.epoch, vote.view, vote.sequence) == (1, 0, 2)
+    assert [slot.sequence for slot in solo.decide(first).decided] == [2]
 
 
 # --- certificates ---

@@ -5,7 +5,7 @@ import pytest
 from consensus.messages import Certified, NewView, PrePrepare, ViewChange
 from consensus.parameters import Parameters
 from consensus.ready import HoldRecord, StableRecord, ViewRecord
-from tests.consensus.fakes import batch
+from tests.consensus.fakes import batch, members
 from tests.consensus.solo import (
     Solo,
     block_vote,
@@ -177,6 +177,33 @@ def test_an_old_new_view_of_its_own_is_forgotten_when_the_view_was_left():
     assert not sent(again.connected(2), NewView)
     left = Solo(1, records=[*solo.log, ViewRecord(0, 3, True)])
     assert not sent(left.connected(2), NewView)
+
+
+def ends_at_one(sequence: int):
+    """Its epoch ends with the first slot, so that is where its reach ends too."""
+    return members(4) if sequence < 2 else members(5, epoch=1)
+
+
+def test_what_the_log_holds_of_the_last_slot_of_an_epoch_stands_after_a_restart():
+    for log in (preparing().log, [FIRST]):
+        again = Solo(1, records=log, replica_sets=ends_at_one)
+        again.batch(REF, OTHER)
+        assert [e.first for e in again.receive(proposal(1, (OTHER,))).evidence] == [FIRST]
+    again = Solo(1, records=preparing().log, replica_sets=ends_at_one)
+    [change] = sent(wait_for_batches(again), ViewChange)
+    assert [p.pre_prepare for p in change.prepared] == [FIRST]
+
+
+def test_a_proposal_whose_own_vote_was_cut_off_is_voted_on_after_a_restart():
+    again = Solo(1, records=[FIRST])
+    assert sent(again.batch(REF)) == [prepare(FIRST, 1)]
+
+
+def test_a_log_that_was_cut_off_behind_an_epoch_s_last_certificate_begins_the_next_one():
+    log = [ViewRecord(0, 3, False), view_change(4, 1), StableRecord(certificate(1))]
+    again = Solo(1, records=log, stable=certificate(1), executed=1, replica_sets=ends_at_one)
+    status = again.replica.status()
+    assert (status.epoch, status.view, status.changing, status.asked) == (1, 0, False, ())
 
 
 # --- what peers hold ---

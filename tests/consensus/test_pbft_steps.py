@@ -3,7 +3,8 @@
 import pytest
 from msgspec import structs
 
-from consensus.messages import Certified, Commit, NewView, Prepare, ViewChange
+from consensus.messages import Certified, Commit, NewView, Prepare, PrePrepare, ViewChange
+from consensus.output import Output
 from consensus.parameters import Parameters
 from consensus.ready import Behind, HoldRecord, Ready, StableRecord
 from tests.consensus.fakes import batch, members
@@ -14,6 +15,7 @@ from tests.consensus.solo import (
     commit,
     new_view,
     prepare,
+    prepared,
     proposal,
     rules,
     sent,
@@ -195,3 +197,54 @@ def test_peers_that_are_as_far_leave_no_mark_in_the_log_and_those_further_do():
     assert not solo.observe(Certified(certificate(5), 2)).persist
     solo = Solo(1, records=log, **known)
     assert solo.observe(Certified(certificate(6), 2)).persist == (HoldRecord(0, 0, 6),)
+
+
+# --- what the primary and the backups may take for granted ---
+
+
+def test_a_new_primary_that_is_behind_its_view_proposes_not_even_full_blocks():
+    parameters = Parameters(block_bytes=65_536)
+    full = batch(3, size_bytes=65_000)
+    solo = Solo(1, parameters=parameters)
+    solo.batch(full)
+    solo.wait(1_000)
+    ready = solo.receive(view_change(1, 0, certificate(3)), view_change(1, 3))
+    assert sent(ready, NewView) and not sent(ready, PrePrepare)
+    again = Solo(1, parameters=parameters, records=solo.log)
+    assert not sent(again.batch(full), PrePrepare)
+    assert [p.sequence for p in sent(again.install(certificate(3)), PrePrepare)] == [4]
+
+
+def test_votes_are_not_repeated_before_half_a_timeout_in_a_view_that_was_just_entered():
+    solo = changing(3)
+    solo.wait(400)
+    message = new_view(1, [view_change(1, r) for r in (0, 1, 2)])
+    solo.receive(message)
+    fresh = proposal(1, (REF,), view=1)
+    assert sent(solo.receive(fresh), Prepare)
+    assert not sent(solo.wait(400))
+
+
+def test_a_proposal_that_is_not_taken_is_not_measured_for_fairness():
+    solo = Solo(1)
+    ordering = solo.replica._parts.ordering
+    assert not ordering.on_pre_prepare(proposal(1), solo.now(), Output()), "a fresh null request"
+    assert ordering.on_pre_prepare(FIRST, solo.now(), Output())
+    assert not ordering.on_pre_prepare(proposal(1, (REF,)), solo.now(), Output()), "a duplicate"
+
+
+def test_a_doubt_about_the_clock_names_the_time_and_another_one_does_not():
+    solo = Solo(1)
+    solo.batch(REF)
+    odd = proposal(1, (REF,), time_ms=5)
+    assert [(r.rule, r.detail) for r in solo.receive(odd).rejections] == [("clock", "5")]
+    again = proposal(2, (REF,))
+    assert [(r.rule, r.detail) for r in solo.receive(again).rejections] == [("repeated-batch", "")]
+
+
+def test_a_peer_whose_view_change_lies_outside_the_window_is_told_the_certificate():
+    solo = Solo(1, parameters=Parameters(window=2))
+    solo.install(certificate(1))
+    far = view_change(1, 3, None, (prepared(proposal(3, (REF,))),))
+    ready = solo.receive(far)
+    assert rules(ready) == ["window"] and told(ready, Certified) == [3]
