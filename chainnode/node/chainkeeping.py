@@ -1,6 +1,5 @@
 """The chain as a whole: snapshots for others, taking one over, and letting old blocks go."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -15,19 +14,13 @@ from chainnode.node.joinkeeper import Keeper
 from chainnode.node.network import Network
 from chainnode.node.offers import Offered, judge_offer
 from chainnode.node.opening import Opened
+from chainnode.node.prunework import PruneWork
 from chainnode.node.snapshots import Snapshots
 from chainnode.node.sync import Sync
 from chainnode.node.takeover import aside_alarm
-from chainnode.node.threads import in_thread
-from chainnode.store.pruning import Pruner
 from chainnode.store.staging import Staging
 from consensus.messages import QuorumCertificate
 from consensus.types import BlockHeader, ReplicaId
-
-PRUNE_EVERY_MS = 10_000
-PRUNE_STEP = 1_000
-"""Blocks that are taken away at once, at most a quarter of those that are kept: looking through the state for
-what it rests on takes long."""
 
 
 class ChainKeeping:
@@ -49,9 +42,7 @@ class ChainKeeping:
         self._sync = sync
         self._epochs = epochs
         self._begin_anew = begin_anew
-        self._log = log
-        self._kept = max(config.keep_blocks, parameters.validity_heights + parameters.window)
-        self._pruner = Pruner(opened.store)
+        self._pruning = PruneWork(opened.store, config.keep_blocks, parameters, lambda: sync.height, log)
         self.snapshots = Snapshots(
             store=opened.store,
             rows=opened.rows,
@@ -116,7 +107,7 @@ class ChainKeeping:
 
     def work(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """What runs until it is cancelled. Raises OperatorError."""
-        return self.snapshots.run(), self.joining.run(), self._prune()
+        return self.snapshots.run(), self.joining.run(), self._pruning.run()
 
     def _name(self, peer: ReplicaId) -> str:
         record = view.member(self._opened.executor.state, peer)
@@ -125,17 +116,3 @@ class ChainKeeping:
     def _joined(self, chosen: Offered) -> None:
         self._epochs.keep(chosen.epochs)
         self._begin_anew()
-
-    async def _prune(self) -> None:
-        """Every now and then, in steps. Nothing where all blocks are kept."""
-        store, stopping = self._opened.store, asyncio.Event()
-        step = min(PRUNE_STEP, max(1, self._kept // 4))
-        while self._opened.config.chain.keep_blocks:
-            below = self._sync.height - self._kept
-            if below - max(1, store.first) >= step:
-                count = await in_thread(
-                    lambda below=below: self._pruner.prune(below, stopping.is_set),  # type: ignore[misc]
-                    interrupt=stopping.set,
-                )
-                self._log.info("pruned", blocks=count, lowest=store.whole)
-            await asyncio.sleep(PRUNE_EVERY_MS / 1_000)
