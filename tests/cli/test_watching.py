@@ -97,3 +97,12 @@ def test_a_backup_of_the_running_node_is_written_and_checked(hospital, ok):
     home = hospital.folder / "restored"
     assert ok("backup", "restore", out, "--home", home)["entries"] == made["entries"]
     assert (home / "keystore.key").read_bytes() == (hospital.home / "keystore.key").read_bytes()
+
+
+def test_a_feature_is_proposed_and_says_in_words_what_signing_it_means(hospital, ok, cli):
+    file = hospital.folder / "feature.change"
+    made = ok("member", "propose", "feature", "erasure-2", "--out", file, *hospital.node)
+    assert (made["kind"], made["id"], made["after"]) == ("feature", "erasure-2", made["before"])
+    assert made["delay_heights"] > 16
+    shown = " ".join(cli("member", "show", file).out.split())
+    assert "the feature erasure-2 of the protocol begins; a node whose release does not know it" in shown
