@@ -3,9 +3,11 @@
 Signatures hold for whatever they stand under here (`anything_holds`), so that damage gets to the code
 behind the check of signatures too."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+
+from msgspec import structs
 
 from chainnode.intake.bundle import Limits, parse_bundle
 from chainnode.intake.errors import BundleError
@@ -14,16 +16,21 @@ from chainnode.ledger.admission import check_batch, check_form
 from chainnode.ledger.evidence import VerificationError
 from chainnode.ledger.evidencefile import encode_evidence, verify_evidence
 from chainnode.ledger.statement import AdmissionRefusal, sign_refusal, verify_refusal
+from chainnode.ledger.subtree import cut_subtree
 from chainnode.ledger.transaction import BatchBody, SignedBatch, Submission, batch_signed_bytes
 from chainnode.ledger.verification import verify_receipt
 from chainnode.net.framing import FrameReader, LinkFault, join_frames
-from chainnode.net.wire import decode_frame, encode_frame
+from chainnode.net.wire import SnapshotOffer, decode_frame, encode_frame
 from chainnode.node.certified import CertifiedBlock, decode_blocks
+from chainnode.node.items import History, Item, PersonalRows, StatePart, StateValue, Transactions
+from chainnode.node.joinjudge import UnfitError, fit_history, fit_part, fit_rows, fit_transactions
+from chainnode.node.offers import judge_offer
 from chainnode.pool.container import open_object
 from chainnode.pool.errors import ObjectError
 from chainnode.pool.recipients import decode_recipients
 from chainnode.store.frames import encode_frame as encode_log_frame
 from chainnode.store.frames import frame_at, frames_beyond
+from chainnode.store.reading import StoredBody
 from chainnode.vault.errors import SealingError
 from chainnode.vault.keys import valid_point
 from chainnode.vault.tdh2 import decode_ciphertext
@@ -286,8 +293,69 @@ def file_formats() -> list[Format]:
     ]
 
 
+# --- snapshots ---
+
+
+def read_item(data: bytes) -> object:
+    return decode(data, Item, limit_bytes=LIMIT)
+
+
+def snapshot_formats() -> list[Format]:
+    """What a joining node is sent, as it judges it, and what it is asked for."""
+    chain = authorised()[0].chain
+    founding, header = chain.headers[0], chain.headers[-1]
+    ids, rows = tuple(chain.transactions)[:3], tuple(chain.rows)[:2]
+    names = sorted(chain.backend)
+
+    def items(prefix: bytes, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+        return ((one, chain.backend[one]) for one in names if one.startswith(prefix) and one >= start)
+
+    root, unfit = StatePart(b""), (UnfitError,)
+    parts = [cut_subtree(chain.backend.get, items, b"", limit) for limit in (256, LIMIT)]
+    offer = SnapshotOffer(encode(header), encode(chain.certificate()), encode(()))
+    asked = (root, StateValue(b"key"), History(9), Transactions(ids), PersonalRows(rows))
+    return [
+        Format("item of a snapshot", "msgpack", read_item, (DecodeError,), tuple(map(encode, asked))),
+        Format(
+            "part of the state",
+            "msgpack",
+            lambda data: fit_part(root, data, header.state_root),
+            unfit,
+            tuple(map(encode, parts)),
+        ),
+        Format(
+            "blocks of a snapshot",
+            "msgpack",
+            lambda data: fit_history(data, 0, founding.hash()),
+            unfit,
+            (encode([(founding, StoredBody((), (), ()))]),),
+        ),
+        Format(
+            "transactions of a snapshot",
+            "msgpack",
+            lambda data: fit_transactions(Transactions(ids), data, chain.chain_id, anything_holds),
+            unfit,
+            (encode([chain.transactions[one][0] for one in ids]),),
+        ),
+        Format(
+            "personal rows",
+            "msgpack",
+            lambda data: fit_rows(PersonalRows(rows), data),
+            unfit,
+            (encode([chain.rows[one] for one in rows]),),
+        ),
+        Format(
+            "offer of a snapshot",
+            "msgpack",
+            lambda data: judge_offer(structs.replace(offer, header=data), chain.founding, anything_holds),
+            unfit,
+            (encode(header),),
+        ),
+    ]
+
+
 @cache
 def formats() -> dict[str, Format]:
     """By name, in a fixed order."""
-    every = [*consensus_formats(), *ledger_formats(), *node_formats(), *file_formats()]
+    every = [*consensus_formats(), *ledger_formats(), *node_formats(), *snapshot_formats(), *file_formats()]
     return {one.name: one for one in every}
