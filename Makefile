@@ -9,7 +9,7 @@ MINUTES ?= 10
 TRIALS ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage mutate fuzz sim soak twins killsoak failover bench figures localnet proto docs clean
+.PHONY: help demo test check coverage mutate fuzz sim soak twins killsoak failover joining bench figures localnet proto docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -56,6 +56,9 @@ killsoak: $(STAMP) ## real nodes under load, killed with -9 in turn: MINUTES=10
 
 failover: $(STAMP) ## how long a killed primary is missed: TRIALS=30
 	@$(BIN)/python -m tests.realnet.failover --trials $(TRIALS)
+
+joining: $(STAMP) ## how long a node with an empty folder takes to join: BLOCKS=10000
+	@$(BIN)/python -m tests.realnet.join_figures $(if $(BLOCKS),--blocks $(BLOCKS))
 
 bench: $(STAMP) ## signing and block validation against the raw library (the whole tables from 150 columns on)
 	@$(BIN)/python -m bench

@@ -112,6 +112,7 @@ class Joining:
         claims = sorted(self._claimed().values(), reverse=True)
         faulty = self._faulty()
         if self._gap == 0 or len(claims) <= faulty or claims[faulty] - self._height() <= self._gap:
+            self._hoped_since_ms = None
             return self.is_active
         current = self._clock().monotonic_ms
         if self._hoped_since_ms is None:

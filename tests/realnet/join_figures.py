@@ -1,4 +1,4 @@
-"""`python -m tests.realnet.join_figures --blocks 10000`: how long a node with an empty folder takes to join.
+"""`make joining BLOCKS=10000`: how long a node with an empty folder takes to join.
 
 The chain is built in bulk, by the node's own executor and with the members' own keys, and copied to three
 members; the fourth starts with nothing.
