@@ -75,3 +75,10 @@ def test_there_is_no_leaf_outside_the_tree(count: int, index: int):
 def test_who_asks_for_the_proof_of_no_leaf_is_told(index: int):
     with pytest.raises(IndexError, match=str(index)):
         merkle_proofs("t", leaves(3), (0, index))
+
+
+def test_a_tree_may_be_larger_than_this_test_likes_and_no_larger_than_its_count_can_be_written():
+    data = leaves(65)
+    proof = merkle_proof("t", data, 64)
+    assert merkle_verify("t", merkle_root("t", data), 65, 64, data[64], proof)
+    assert not merkle_verify("t", bytes(32), 2**32, 0, data[0], [bytes(32)] * 32)
