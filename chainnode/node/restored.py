@@ -55,6 +55,10 @@ class Restored:
             )
 
     @property
+    def marked(self) -> bool:
+        return self._mark is not None
+
+    @property
     def asking(self) -> bool:
         return self._mark is not None and self._mark.phase == ASKING
 

@@ -60,7 +60,7 @@ class Watch:
         """What a turn brought of peers that lie or whose clocks are off; it is durable already."""
         if self.restored.asking and not replica.asking:
             self.restored.heard()
-        if turn.certified and replica.status().voting:
+        if self.restored.marked and turn.certified and replica.status().voting:
             self.restored.safe()
         for evidence in turn.evidence:
             self.witness.seen(evidence)
