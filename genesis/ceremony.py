@@ -28,7 +28,7 @@ from genesis.document import (
     read_limited,
     signed_body_bytes,
 )
-from genesis.errors import OperatorError
+from genesis.errors import OperatorError, set_aside
 from genesis.keys import verify
 from genesis.model import Genesis, Member, Registrar, Trustee, encode_body
 from genesis.request import JoinRequest, Keys, MemberKeys, RegistrarKeys, TrusteeKeys, request_body
@@ -193,7 +193,7 @@ def put(path: Path, data: bytes) -> GenesisFile:
                 GEN_EXISTS,
                 f"{path} is there already and is {_otherwise(error)}",
                 unchanged="the file there is as it was, with whatever signatures it holds",
-                next_step=f"name another file with --out, or move this one away: mv {path} {path}.old",
+                next_step=f"name another file with --out, or move this one away: {set_aside(path)}",
             ) from None
         if data == there:
             return parse_file(data, str(path))

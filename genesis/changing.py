@@ -7,7 +7,7 @@ from consensus.types import Voter
 from genesis.ceremony import write_file
 from genesis.codes import GEN_CHANGE, GEN_CHANGE_DIFFERENT, GEN_CHANGE_EXISTS, GEN_CHANGE_KEY
 from genesis.document import read_limited
-from genesis.errors import OperatorError
+from genesis.errors import OperatorError, quoted, set_aside
 from genesis.keys import verify
 from genesis.membership import (
     ADMIT,
@@ -138,7 +138,7 @@ def sign_change(path: Path, member: str, sign: Callable[[bytes], bytes]) -> Chan
             if key is None
             else f"the key at hand is not the validator key that {path} names for {member!r}",
             unchanged="the file is as it was",
-            next_step=f"see who signs it: chainnode member show {path}",
+            next_step=f"see who signs it: chainnode member show {quoted(path)}",
         )
     data = encode_change_file(file.body, {**file.signatures, member: signature})
     write_file(path, data)
@@ -175,7 +175,7 @@ def put_change(path: Path, data: bytes) -> ChangeFile:
                 GEN_CHANGE_EXISTS,
                 f"{path} is there already and is another file ({error.code.code})",
                 unchanged="the file there is as it was, with whatever signatures it holds",
-                next_step=f"name another file with --out, or move this one away: mv {path} {path}.old",
+                next_step=f"name another file with --out, or move this one away: {set_aside(path)}",
             ) from None
     write_file(path, data)
     return _parsed(data, str(path))

@@ -22,7 +22,7 @@ from genesis.codes import (
     GEN_UNREADABLE,
     GEN_UNSIGNED,
 )
-from genesis.errors import OperatorError
+from genesis.errors import OperatorError, quoted
 from genesis.fields import FieldError, Fields
 from genesis.keys import verify
 from genesis.model import (
@@ -211,7 +211,8 @@ def parse_genesis(
             GEN_UNSIGNED,
             f"{source} lacks the signature of {', '.join(missing)}",
             unchanged="no chain is started from a document that a member has not signed",
-            next_step=f"ask for that copy, then: chainnode genesis combine {source} COPY --out {source}",
+            next_step="ask for that copy, then: "
+            f"chainnode genesis combine {quoted(source)} COPY --out {quoted(source)}",
         )
     return file.genesis
 

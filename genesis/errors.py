@@ -1,5 +1,6 @@
 """Errors that a person sees: what failed with a code, what stayed unchanged, what to do next."""
 
+import shlex
 from dataclasses import dataclass
 
 EXIT_OK = 0
@@ -45,6 +46,16 @@ def define(code: str, exit_code: int, meaning: str) -> ErrorCode:
     assert code not in ERROR_CODES and exit_code in EXIT_MEANINGS
     ERROR_CODES[code] = ErrorCode(code, exit_code, meaning)
     return ERROR_CODES[code]
+
+
+def quoted(path: object) -> str:
+    """A path, or any other word, as a shell takes it: for the commands of a next step."""
+    return shlex.quote(str(path))
+
+
+def set_aside(path: object, ending: str = ".old") -> str:
+    """The command that gives what is at `path` another name."""
+    return f"mv {quoted(path)} {quoted(f'{path}{ending}')}"
 
 
 class OperatorError(Exception):

@@ -16,7 +16,7 @@ from chainnode.gateway.roles import SERVICE, allowed
 from chainnode.gateway.service import NodeService
 from chainnode.node.api import NodeApi, Refused, Role
 from chainnode.node.config import SocketConfig
-from genesis.errors import OperatorError
+from genesis.errors import OperatorError, quoted
 
 _log = structlog.get_logger("gateway")
 
@@ -81,7 +81,7 @@ class Gateway:
                 GTW_PERMISSION,
                 f"the socket {config.path} cannot be bound: {error}",
                 unchanged="no socket was opened",
-                next_step=f"ls -ld {config.path.parent}",
+                next_step=f"ls -ld {quoted(config.path.parent)}",
             ) from None
         except OperatorError:
             await server.stop(None)

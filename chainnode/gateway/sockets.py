@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from chainnode.gateway.errors import GTW_IN_USE, GTW_PATH, GTW_PERMISSION
 from chainnode.node.config import SocketConfig
-from genesis.errors import ErrorCode, OperatorError
+from genesis.errors import ErrorCode, OperatorError, quoted
 
 MAX_PATH_BYTES = 107
 """sockaddr_un has 108 bytes for the path and its final zero (unix(7))."""
@@ -49,7 +49,7 @@ def claim(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise _failed(GTW_IN_USE, f"{path} is there and is not a socket", f"ls -l {path}")
+        raise _failed(GTW_IN_USE, f"{path} is there and is not a socket", f"ls -l {quoted(path)}")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(PROBE_TIMEOUT_S)
         try:
@@ -59,10 +59,14 @@ def claim(path: Path) -> None:
             return
         except OSError as error:
             raise _failed(
-                GTW_IN_USE, f"whether the socket {path} is in use cannot be told: {error}", f"ls -l {path}"
+                GTW_IN_USE,
+                f"whether the socket {path} is in use cannot be told: {error}",
+                f"ls -l {quoted(path)}",
             ) from None
     raise _failed(
-        GTW_IN_USE, f"another process listens on {path}", f"stop the other node: fuser --kill -TERM {path}"
+        GTW_IN_USE,
+        f"another process listens on {path}",
+        f"stop the other node: fuser --kill -TERM {quoted(path)}",
     )
 
 

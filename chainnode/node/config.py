@@ -14,7 +14,7 @@ from typing import Any
 
 from chainnode.node import values as v
 from chainnode.node.api import Role
-from genesis.errors import EXIT_USAGE, OperatorError, define
+from genesis.errors import EXIT_USAGE, OperatorError, define, quoted
 
 CONFIG_NAME = "chainnode.toml"
 MAX_CONFIG_BYTES = 262_144
@@ -323,7 +323,7 @@ def load_config(home: Path) -> NodeConfig:
             reader.problems[0][0],
             f"{file}: " + "; ".join(text for _, text in reader.problems),
             unchanged="the file was read and not touched; nothing was started",
-            next_step=f"correct it: ${{EDITOR:-nano}} {file}",
+            next_step=f"correct it: ${{EDITOR:-nano}} {quoted(file)}",
         )
     return _build(file, reader)
 
@@ -337,7 +337,7 @@ def _parse(file: Path) -> dict[str, Any]:
             CFG_UNREADABLE,
             f"{file} cannot be read: {error.strerror}",
             unchanged="nothing was started",
-            next_step=f"make a home first, or name another: chainnode init --home {file.parent}",
+            next_step="make a home first, or name another: chainnode init --help",
         ) from None
     try:
         if len(data) > MAX_CONFIG_BYTES:
@@ -348,7 +348,7 @@ def _parse(file: Path) -> dict[str, Any]:
             CFG_SYNTAX,
             f"{file} is not a TOML file: {error}",
             unchanged="the file was read and not touched; nothing was started",
-            next_step=f"correct it: ${{EDITOR:-nano}} {file}",
+            next_step=f"correct it: ${{EDITOR:-nano}} {quoted(file)}",
         ) from None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from chainnode.node.driver import ForkError, Halted
 from chainnode.node.errors import NOD_FORK
-from genesis.errors import OperatorError
+from genesis.errors import OperatorError, quoted
 
 
 def told(group: BaseExceptionGroup[Any], store_folder: Path) -> BaseException:
@@ -25,7 +25,7 @@ def told(group: BaseExceptionGroup[Any], store_folder: Path) -> BaseException:
         NOD_FORK,
         f"execution differs from what a quorum certified: {fork}",
         unchanged="nothing was signed or sent after this was seen; keys and objects are not touched",
-        next_step=f"keep {store_folder} for the report, then start anew with the folder "
+        next_step=f"keep {quoted(store_folder)} for the report, then start anew with the folder "
         "moved aside: the node fetches the chain from its peers",
     )
 

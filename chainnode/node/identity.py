@@ -10,7 +10,7 @@ from chainnode.node.errors import NOD_NOT_MEMBER
 from genesis.changing import read_change
 from genesis.codes import GEN_CHANGE
 from genesis.document import Genesis, Member
-from genesis.errors import OperatorError
+from genesis.errors import OperatorError, quoted
 
 
 def not_member(config: NodeConfig) -> OperatorError:
@@ -19,7 +19,7 @@ def not_member(config: NodeConfig) -> OperatorError:
         NOD_NOT_MEMBER,
         f"{config.genesis_file} has no member with the validator key of {config.keystore_file}",
         unchanged="nothing was started",
-        next_step=f"compare: chainnode genesis show {config.genesis_file}  # who joined later sets "
+        next_step=f"compare: chainnode genesis show {quoted(config.genesis_file)}  # who joined later sets "
         "genesis.membership to the signed change",
     )
 
@@ -45,7 +45,7 @@ def admitted_member(config: NodeConfig, genesis: Genesis, held: Sequence[bytes])
             f"{config.membership_file} admits nobody to {genesis.network}: it is of another network or kind, "
             f"or has {len(file.signatures)} of the {file.needed} signatures that it needs",
             unchanged="nothing was started",
-            next_step=f"chainnode member show {config.membership_file}",
+            next_step=f"chainnode member show {quoted(config.membership_file)}",
         )
     assert change.request is not None
     if keys.validator not in held:

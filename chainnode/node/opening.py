@@ -25,7 +25,7 @@ from consensus.messages import QuorumCertificate
 from consensus.types import ReplicaSet
 from genesis.codes import GEN_UNREADABLE
 from genesis.document import Genesis, Member, load_genesis
-from genesis.errors import OperatorError
+from genesis.errors import OperatorError, quoted
 
 VERIFY_AT_START = 1_000
 """The last blocks are looked over at every start; the certificates vouch for those below."""
@@ -130,7 +130,7 @@ def _founded(config: NodeConfig) -> Genesis:
             GEN_UNREADABLE,
             f"{config.genesis_file} is not there: the network is not founded here yet",
             unchanged="nothing was started",
-            next_step=f"when every member has signed: cp genesis.cbor {config.genesis_file}",
+            next_step=f"when every member has signed: cp genesis.cbor {quoted(config.genesis_file)}",
         )
     return load_genesis(config.genesis_file)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from chainnode.node.config import CFG_VALUE, NodeConfig
-from genesis.errors import OperatorError
+from genesis.errors import OperatorError, quoted
 
 HINT = 'they are waited for; add [peers.ID] with address = "host:port", or with dial = "in" to say so'
 
@@ -20,7 +20,7 @@ def check_peers(config: NodeConfig, members: Sequence[str]) -> None:
             f"{config.file}: {', '.join(strangers)}: no member of the network has that id; "
             f"the members are {', '.join(members)}",
             unchanged="the file was read and not touched; nothing was started",
-            next_step=f"correct it: ${{EDITOR:-nano}} {config.file}",
+            next_step=f"correct it: ${{EDITOR:-nano}} {quoted(config.file)}",
         )
 
 

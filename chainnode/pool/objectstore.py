@@ -19,7 +19,7 @@ from obstore.store import LocalStore, from_url
 
 from chainnode.pool.container import MAX_CIPHERTEXT_BYTES, check_ciphertext
 from chainnode.pool.errors import DISK_FULL, STORE_LOCATION, STORE_UNREACHABLE, ObjectError
-from genesis.errors import OperatorError
+from genesis.errors import OperatorError, quoted
 
 _NAME = re.compile(r"[0-9a-f]{32}")
 _FULL = ("os error 28", "os error 122")
@@ -169,7 +169,7 @@ class ObjectStore:
                 DISK_FULL,
                 f"disk full: {what} in {self.location}",
                 unchanged="Nothing half-written is left; what was stored before is intact.",
-                next_step=f"Free space, then run it again: df {self.location}",
+                next_step=f"Free space, then run it again: df {quoted(self.location)}",
             )
         return OperatorError(
             STORE_UNREACHABLE,

@@ -21,7 +21,7 @@ from chainnode.store.errors import (
     older_format,
     other_chain,
 )
-from genesis.errors import OperatorError
+from genesis.errors import OperatorError, quoted
 
 Write = tuple[bytes, bytes | None]
 """A key and its new value; None deletes."""
@@ -87,7 +87,7 @@ class Readable:
                 STO_IN_USE,
                 f"{self._path} is in use by another process",
                 unchanged="nothing was changed",
-                next_step=f"find it (fuser {self._path}/LOCK) and stop it",
+                next_step=f"find it (fuser {quoted(self._path)}/LOCK) and stop it",
             )
         return io_error(self._path, text)
 

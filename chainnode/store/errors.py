@@ -4,7 +4,7 @@ import errno
 import os
 from pathlib import Path
 
-from genesis.errors import EXIT_ENVIRONMENT, EXIT_IN_USE, EXIT_INPUT, OperatorError, define
+from genesis.errors import EXIT_ENVIRONMENT, EXIT_IN_USE, EXIT_INPUT, OperatorError, define, quoted, set_aside
 
 STO_IN_USE = define("STO-01", EXIT_IN_USE, "another process uses the node's folder")
 STO_DAMAGED = define("STO-02", EXIT_ENVIRONMENT, "stored data is damaged")
@@ -34,8 +34,8 @@ def damaged(path: Path, reason: str) -> DamagedError:
         path,
         f"{path} is damaged: {reason}",
         unchanged="nothing was repaired or deleted; the other members' copies of the chain are not touched",
-        next_step=f"stop the node, move the folder aside (mv {path} {path}.damaged) and start it again: "
-        "it fetches the chain from its peers",
+        next_step=f"stop the node, move the folder aside ({set_aside(path, '.damaged')}) and start it "
+        "again: it fetches the chain from its peers",
     )
 
 
@@ -45,8 +45,8 @@ def damaged_alone(path: Path, reason: str) -> OperatorError:
         STO_DAMAGED,
         f"{path} is damaged: {reason}",
         unchanged="nothing was repaired or deleted; the chain is not touched",
-        next_step=f"stop the node, move the folder aside (mv {path} {path}.damaged), put the latest backup "
-        "in its place and start it again; no other node holds these rows",
+        next_step=f"stop the node, move the folder aside ({set_aside(path, '.damaged')}), put the latest "
+        "backup in its place and start it again; no other node holds these rows",
     )
 
 
@@ -56,8 +56,8 @@ def damaged_votes(path: Path, reason: str) -> OperatorError:
         STO_DAMAGED,
         f"{path} is damaged: {reason}",
         unchanged="nothing was repaired or deleted; no vote was sent",
-        next_step=f"stop the node, move the file aside (mv {path} {path}.aside), never put a backup in its "
-        "place, and start it again: it follows without voting until that is safe",
+        next_step=f"stop the node, move the file aside ({set_aside(path, '.aside')}), never put a backup in "
+        "its place, and start it again: it follows without voting until that is safe",
     )
 
 
@@ -66,7 +66,7 @@ def full(path: Path) -> OperatorError:
         STO_FULL,
         f"no space is left on the disk of {path}",
         unchanged="what was written before is whole; the write that failed is not counted",
-        next_step=f"free space (df -h {path}) and start the node again",
+        next_step=f"free space (df -h {quoted(path)}) and start the node again",
     )
 
 
@@ -75,7 +75,8 @@ def io_error(path: Path, reason: str) -> OperatorError:
         STO_IO,
         f"{path}: {reason}",
         unchanged="what was written before is whole; the operation that failed is not counted",
-        next_step=f"check owner, mode and disk (ls -ld {path}; dmesg | tail) and start the node again",
+        next_step=f"check owner, mode and disk (ls -ld {quoted(path)}; dmesg | tail) and start the "
+        "node again",
     )
 
 
@@ -109,6 +110,6 @@ def older_format(path: Path, found: int, known: int) -> OperatorError:
         STO_OLDER_FORMAT,
         f"{path} has format {found}, this release writes format {known}",
         unchanged="nothing was written",
-        next_step="start the release that wrote it; or, one member after the other, move a chain folder "
-        f"aside (mv {path} {path}.old) and start this release: it fetches the chain from its peers",
+        next_step="start the release that wrote it; or, one member after the other, move a chain "
+        f"folder aside ({set_aside(path)}) and start this release: it fetches the chain from its peers",
     )

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shlex
 import stat
 from collections.abc import Callable
 from logging import getLogger
@@ -11,7 +10,7 @@ from secrets import token_hex
 
 from chainnode.vault.errors import CANNOT_WRITE, FILE_EXISTS, FILE_MISSING, PASSPHRASE_FILE
 from chainnode.vault.secretformat import MAX_FILE_BYTES
-from genesis.errors import OperatorError
+from genesis.errors import OperatorError, quoted
 
 MAX_PASSPHRASE_BYTES = 1_024
 
@@ -33,7 +32,7 @@ def read_file(path: Path) -> bytes:
             FILE_MISSING,
             f"{path} cannot be read: {error.strerror}",
             unchanged="Nothing was tried and nothing changed.",
-            next_step=f"ls -l {shlex.quote(str(path))}  # check the path, and that you may read it",
+            next_step=f"ls -l {quoted(path)}  # check the path, and that you may read it",
         ) from None
 
 
@@ -52,7 +51,7 @@ def read_passphrase_file(path: Path, warn: Callable[[str], None] = _log.warning)
     if not passphrase:
         raise _passphrase_error(f"{path} is empty")
     if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
-        warn(f"the passphrase file {path} can be read by others: chmod 600 {shlex.quote(str(path))}")
+        warn(f"the passphrase file {path} can be read by others: chmod 600 {quoted(path)}")
     return passphrase
 
 
@@ -66,12 +65,11 @@ def _passphrase_error(what: str) -> OperatorError:
 
 
 def _cannot_write(path: Path, error: OSError) -> OperatorError:
-    folder = shlex.quote(str(path.parent))
     return OperatorError(
         CANNOT_WRITE,
         f"{path} cannot be written: {error.strerror}",
         unchanged="What stood there before is as it was; nothing half-written is left.",
-        next_step=f"df {folder}; ls -ld {folder}  # check free space and permissions",
+        next_step=f"df {quoted(path.parent)}; ls -ld {quoted(path.parent)}  # check space and permissions",
     )
 
 

@@ -10,7 +10,7 @@ from nacl import bindings
 from chainnode.vault.argon2id import KEY_BYTES, LEVELS, SALT_BYTES, Cost, affordable
 from chainnode.vault.errors import COST_TOO_HIGH, FILE_DAMAGED
 from consensus.domain import SUITE
-from genesis.errors import OperatorError
+from genesis.errors import OperatorError, quoted
 
 FORMAT = "chainnode-secret"
 VERSION = 1
@@ -50,7 +50,7 @@ def damaged(path: Path, detail: str) -> OperatorError:
         FILE_DAMAGED,
         f"{path} is not an intact secret file: {detail}",
         unchanged="The file was read and is as it was.",
-        next_step=f"Restore {path} from its backup, or name the right file.",
+        next_step=f"Restore {quoted(path)} from its backup, or name the right file.",
     )
 
 
@@ -139,6 +139,6 @@ def _decode_slot(value: Any, path: Path) -> Slot:
             f"{path} demands {operations} passes over {memory} bytes, outside what argon2id's "
             "sensitive level allows",
             unchanged="No memory was taken and no passphrase tried; the file is as it was.",
-            next_step=f"Somebody altered the file: restore {path} from its backup.",
+            next_step=f"Somebody altered the file: restore {quoted(path)} from its backup.",
         )
     return Slot(value["name"], value["level"], cost, value["salt"], value["nonce"], value["key"])

@@ -130,7 +130,7 @@ def test_a_missing_file_names_the_command_that_makes_one(home):
     with pytest.raises(OperatorError) as caught:
         load_config(home / "nowhere")
     assert caught.value.code.code == "CFG-01"
-    assert caught.value.next_step.endswith(f"chainnode init --home {home / 'nowhere'}")
+    assert caught.value.next_step.endswith(": chainnode init --help"), "only the reader knows the rest"
 
 
 @pytest.mark.parametrize("data", [b"= 1", b"\xff\xfe", b"x = [" * 5_000, b"#" * 300_000])

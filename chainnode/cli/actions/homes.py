@@ -16,7 +16,7 @@ from chainnode.vault.errors import FILE_EXISTS
 from chainnode.vault.keystore import NodeKeys, RegistrarKeys, StewardKeys, TrusteeKeys
 from genesis import request as join
 from genesis.codes import GEN_REQUEST_EXISTS
-from genesis.errors import OperatorError
+from genesis.errors import OperatorError, quoted, set_aside
 from genesis.request import MAX_REQUEST_BYTES, JoinRequest, identity_errors, make_request, render_request
 
 KEYSTORE_NAME = "keystore.key"
@@ -78,7 +78,7 @@ def create_home(
                 CLI_HOME,
                 f"{folder} holds a node already: {path.name} is there",
                 unchanged="nothing was written",
-                next_step=f"choose another --home, or use this one: chainnode status --home {folder}",
+                next_step=f"choose another --home, or use this one: chainnode status --home {quoted(folder)}",
             )
     _refuse_taken(steward_file, request_file)
     make_folder(folder)
@@ -109,7 +109,8 @@ def _refuse_taken(key_file: Path, request_file: Path) -> None:
             FILE_EXISTS,
             f"{key_file} exists already",
             unchanged="the file there is as it was; nothing was written",
-            next_step=f"name another file, or move that one away, if nobody needs its keys: ls -l {key_file}",
+            next_step="name another file, or move that one away, if nobody needs its keys: "
+            f"ls -l {quoted(key_file)}",
         )
     if request_file.exists():
         raise _request_exists(request_file)
@@ -120,7 +121,7 @@ def _request_exists(file: Path) -> OperatorError:
         GEN_REQUEST_EXISTS,
         f"{file} is there already and is another request",
         unchanged="the file there is as it was; nothing was written",
-        next_step=f"move it away, then type the command again: mv {file} {file}.old",
+        next_step=f"move it away, then type the command again: {set_aside(file)}",
     )
 
 
@@ -212,5 +213,6 @@ def make_folder(folder: Path) -> None:
             CLI_OUTPUT,
             f"the folder {folder} cannot be made: {error.strerror}",
             unchanged="nothing was written",
-            next_step=f"check permissions and space: ls -ld {folder.parent}; df {folder.parent}",
+            next_step="check permissions and space: "
+            f"ls -ld {quoted(folder.parent)}; df {quoted(folder.parent)}",
         ) from None

@@ -10,7 +10,7 @@ from chainnode.cli.errors import CLI_OPTIMISED
 from chainnode.cli.next_steps import HOME_VARIABLE
 from chainnode.node.config import load_config
 from chainnode.node.daemon import run as run_node
-from genesis.errors import OperatorError
+from genesis.errors import OperatorError, quoted
 
 app = typer.Typer(add_completion=False)
 
@@ -25,6 +25,6 @@ def run(
             CLI_OPTIMISED,
             "the node does not run under python -O, which removes its checks",
             unchanged="nothing was started",
-            next_step=f"chainnode run --home {home}, without -O and without PYTHONOPTIMIZE",
+            next_step=f"chainnode run --home {quoted(home)}, without -O and without PYTHONOPTIMIZE",
         )
     run_node(load_config(home))
