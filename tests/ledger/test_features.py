@@ -62,6 +62,13 @@ def test_nobody_votes_otherwise_for_it_and_the_same_one_is_agreed_on_once():
     make(chain, ADMIT, 4, Joiner("hospital-4"))
 
 
+def test_the_chain_keeps_only_so_many(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(features, "MAX_FEATURES", 1)
+    chain, at = agreed()
+    pass_on(chain, at)
+    assert judged(chain, FEATURE, 0, **named("another")) == "too-many-features"
+
+
 def test_whoever_executes_the_same_agreement_gets_the_same_root():
     roots = {agreed()[0].state.root for _ in range(2)}
     assert len(roots) == 1 and agreed("another")[0].state.root not in roots
