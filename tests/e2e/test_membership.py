@@ -212,6 +212,19 @@ async def rotation(council: Council) -> None:
     await council.decide(2)
 
 
+async def beginning_again(council: Council) -> None:
+    """Hospital E lost its disk: from the genesis file on it follows the chain over every change."""
+    world, one = council.world, council.hospital(FIFTH)
+    world.nodes.stop(FIFTH)
+    world.forget_clients(FIFTH)
+    await asyncio.to_thread(shutil.rmtree, one.home / "store")
+    world.nodes.start(FIFTH)
+    await eventually(lambda: council.status(FIFTH))
+    await level(world)
+    listed = await council.ok("member", "list", "--home", one.home)
+    assert (listed["epoch"], listed["n"]) == (2, 5)
+
+
 async def departure(council: Council) -> None:
     """Hospital C stops voting and goes on following; then it leaves. Hospital E is removed while it votes."""
     world = council.world
@@ -246,6 +259,7 @@ async def test_members_come_and_go_and_every_epoch_can_be_proven(
         await council.decide(0)
         await admission(council)
         await rotation(council)
+        await beginning_again(council)
         await departure(council)
         listed = await council.ok("member", "list", "--home", council.hospital(0).home)
         roles = {one["id"]: one["role"] for one in listed["members"]}
