@@ -9,7 +9,8 @@ from msgspec import structs
 from chainnode.ledger import keys, view
 from chainnode.ledger.payloads import PERMIT, Consent, Provision
 from chainnode.ledger.records import ConsentsRecord
-from consensus.codec import encode
+from consensus.codec import decode, encode
+from consensus.domain import digest
 from consensus.messages import QuorumCertificate, Vote
 from consensus.types import BlockHeader
 from genesis import cbor
@@ -20,6 +21,7 @@ from tests.ledger.receipts import authorised, receipt, rule, signed_scene, taken
 from tests.ledger.releases import founded
 from tests.ledger.scene import Scene, consent_row
 from tests.ledger.twoverifiers import single_file
+from tests.ledger.world import Actor
 
 
 def certified(scene: Scene, data: bytes, header: BlockHeader) -> bytes:
@@ -58,6 +60,35 @@ def test_both_refuse_a_header_of_other_voters_or_another_version(
     scene, _, data = authorised()
     header = structs.replace(scene.chain.headers[-1], **changes)
     assert rule(scene, certified(scene, data, header)) == expected
+
+
+TWIN, SHORT = Actor("validator 0").public, bytes(31)
+UNSOUND = {
+    "one key votes for all": tuple((n, TWIN) for n in range(4)),
+    "out of order": tuple((n, Actor(f"validator {n}").public) for n in (1, 0, 2, 3)),
+    "a number below nought": tuple((n, Actor(f"validator {n + 1}").public) for n in (-1, 0, 1, 2)),
+    "a key that is none": (*((n, Actor(f"validator {n}").public) for n in range(3)), (3, SHORT)),
+}
+
+
+@pytest.mark.parametrize("name", UNSOUND)
+def test_both_refuse_voters_that_are_no_set_though_all_before_them_certify_it(name: str) -> None:
+    scene, _, data = authorised()
+    chain, members = scene.chain, UNSOUND[name]
+    voters = digest("replica-set", encode((1, members)))
+    last = structs.replace(chain.headers[-2], next_validators=voters)
+    step = encode((last, decoded_certificate(certified(scene, data, last)), members))
+    header = structs.replace(chain.headers[-1], epoch=1, validators=voters)
+    votes = tuple(
+        Vote(n, chain.voters[key].sign(chain.vote_bytes(header, n))) for n, key in members if key != SHORT
+    )
+    certificate = QuorumCertificate(1, header.height, header.hash(), votes)
+    new = {"version": 2, "epochs": [step], "header": encode(header), "certificate": encode(certificate)}
+    assert rule(scene, cbor.encode(taken_apart(data) | new)) == "bad-epochs"
+
+
+def decoded_certificate(data: bytes) -> QuorumCertificate:
+    return decode(taken_apart(data)["certificate"], QuorumCertificate, limit_bytes=1 << 16)
 
 
 @pytest.mark.parametrize("name", ["header", "certificate"])
