@@ -124,12 +124,13 @@ def hold_beyond(parts: Parts, shown: Iterable[Message], out: Output) -> None:
     answered did, and nobody votes for a height more than a window above its own stable certificate, which it
     showed. So two windows above what was shown lies the old high watermark at most."""
     marks, window = parts.ordering.marks, parts.setting.parameters.window
-    height, view = max(marks.low, parts.certifier.executed), parts.changer.view
+    height = max(marks.low, parts.certifier.executed)
+    epoch, view = marks.epoch, parts.changer.view
     for message in shown:
         height = max(height, message_sequence(message))
-        if not isinstance(message, Certified | BlockVote) and message.epoch == marks.epoch:
-            view = max(view, message.view)
-    parts.ballot.keep_silent(marks.epoch, view, height + 2 * window, out)
+        said = 0 if isinstance(message, Certified | BlockVote) else message.view
+        epoch, view = max((epoch, view), (message.epoch, said))
+    parts.ballot.keep_silent(epoch, view, height + 2 * window, out)
 
 
 def retained(parts: Parts) -> tuple[Record, ...]:

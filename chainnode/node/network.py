@@ -68,7 +68,8 @@ class Network:
         others_alone: bool = False,
     ) -> None:
         """`others_alone`: this node's own word does not count towards the quorum that tells it its votes, for
-        it knows nothing of them (a restored backup)."""
+        it knows nothing of them (a restored backup). And an answer counts once this node is as far as the
+        peer that gave it: before that it does not know whose votes and certificates are good ones."""
         self._peers = peers
         self._others_alone = others_alone
         self._member = member
@@ -216,6 +217,11 @@ class Network:
             size += cost
         yield tuple(here)
 
+    def _is_as_far_as(self, peer: ReplicaId, certified: int) -> bool:
+        """Whether this node has certified what the peer says it has."""
+        height = self._peers.of(peer).height
+        return height is not None and height <= certified
+
     async def _on_own_votes(self, peer: ReplicaId, frame: OwnVotes) -> None:
         """The guard against a disk that was rolled back: the replica votes once a quorum answered."""
         found = {data: self._authenticated(peer, data) for data in frame.messages}
@@ -227,8 +233,11 @@ class Network:
         if self._guard_done:
             await self._driver.put(inputs.OwnVotes(tuple(mine.values())))
             return
+        certified = self._engine.replica.status().certified
+        if self._others_alone and not self._is_as_far_as(peer, certified):
+            return  # it is asked again
         self._answered.setdefault(peer, {}).update(mine)
-        members = self._sets(self._engine.replica.status().certified + 1)
+        members = self._sets(certified + 1)
         answered = {self._member, *self._answered}.intersection(members.ids)
         needed = members.quorum
         if self._others_alone:

@@ -21,6 +21,8 @@ class Heard:
     message: str = ""
     message_at_ms: int | None = None
     view: int = 0
+    height: int | None = None
+    """What it says is certified; None: it has not said."""
     voting: bool | None = None
     clock_ms: int = 0
     """Its wall clock minus this node's, when its last word came."""
@@ -55,7 +57,7 @@ class Peers:
             heard.message, heard.message_at_ms = named(message), self._clock().monotonic_ms
 
     async def on_status(self, peer: ReplicaId, frame: Status) -> None:
-        self.of(peer).view = frame.view
+        self.of(peer).view, self.of(peer).height = frame.view, frame.height
 
     async def on_pulse(self, peer: ReplicaId, frame: Pulse) -> None:
         self.of(peer).voting = frame.voting

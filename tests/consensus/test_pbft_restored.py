@@ -1,10 +1,12 @@
 """A replica without its log (a restored backup): silent until beyond everything that it may have voted on."""
 
+from msgspec import structs
+
 from consensus.messages import Certified
 from consensus.ready import HoldRecord
 from tests.consensus.cluster import Cluster
-from tests.consensus.fakes import batch
-from tests.consensus.solo import Solo, block_vote, certificate, commit, proposal, sent, view_change
+from tests.consensus.fakes import batch, members
+from tests.consensus.solo import Solo, block_vote, certificate, commit, proposal, sent, sign, view_change
 
 WINDOW = 16
 
@@ -28,6 +30,15 @@ def test_its_own_votes_that_the_others_hold_count_where_they_are_further():
     ready = solo.observe(Certified(certificate(40), 2), commit(slot, 1), block_vote(45, 1), view_change(3, 1))
     hold = [record for record in ready.persist if isinstance(record, HoldRecord)][-1]
     assert (hold.height, hold.view) == (50 + 2 * WINDOW, 3)
+
+
+def test_a_later_epochs_word_holds_its_views_too():
+    sets = {0: members(4), 1: members(4, epoch=1)}
+    solo = Solo(1, observed=False, restored=True, replica_sets=lambda sequence: sets[sequence > 30])
+    later = sign(structs.replace(proposal(40, (batch(1),), view=1), epoch=1))
+    ready = solo.observe(later, Certified(certificate(20), 2))
+    hold = [record for record in ready.persist if isinstance(record, HoldRecord)][-1]
+    assert (hold.epoch, hold.view, hold.height) == (1, 1, 40 + 2 * WINDOW)
 
 
 def test_on_a_chain_without_a_block_it_holds_too():

@@ -36,10 +36,10 @@ from tests.node.wires import Inputs, Wires
 class Node:
     """Member 0 of `n`; `votes`: what it holds of its peers."""
 
-    def __init__(self, n: int = 4, frame_bytes: int = 1_048_576) -> None:
+    def __init__(self, n: int = 4, frame_bytes: int = 1_048_576, *, others_alone: bool = False) -> None:
         self.wires, self.driver, self.log = Wires(n - 1, frame_bytes), Inputs(), Log()
         self.votes: list[Message] = []
-        status = SimpleNamespace(view=2, certified=0, voting=False)
+        self.status = status = SimpleNamespace(view=2, certified=0, voting=False)
         replica = SimpleNamespace(status=lambda: status, votes_of=lambda peer: tuple(self.votes))
         everybody: ReplicaSet = members(n)
         self.peers = Peers(range(1, n), 2_000, self.log)  # type: ignore[arg-type]
@@ -54,6 +54,7 @@ class Node:
             verify=fake_verify,
             peers=self.peers,
             log=self.log,
+            others_alone=others_alone,
         )
 
     async def settle(self) -> None:
@@ -240,4 +241,27 @@ async def test_the_last_consensus_message_of_each_peer_is_noted():
     running = asyncio.create_task(node.network.run())
     node.wires.comes(2, Consensus(encode(block_vote(4, 2))), Channel.VOTES)
     await until(lambda: node.peers.of(2).message == "block-vote 4")
+    await stopped(running)
+
+
+async def test_a_restored_node_counts_the_others_alone_and_only_once_it_is_as_far_as_they_are():
+    """Before that it cannot tell whose certificates and votes are good: members may have changed."""
+    node = Node(others_alone=True)
+    running = asyncio.create_task(node.network.run())
+    for peer in (1, 2, 3):
+        node.wires.comes(peer, OwnVotes(()))
+    await node.settle()
+    for peer in (1, 2, 3):
+        await node.peers.on_status(peer, Status(9, 0))
+        node.wires.comes(peer, OwnVotes(()))
+    await node.settle()
+    assert not node.given(inputs.OwnVotes), "nobody has said how far it is, then all are further"
+    node.status.certified = 9
+    for peer in (1, 2):
+        node.wires.comes(peer, OwnVotes(()))
+    await node.settle()
+    assert not node.given(inputs.OwnVotes), "this node's own word counts for nothing"
+    node.wires.comes(3, OwnVotes(()))
+    await node.settle()
+    assert len(node.given(inputs.OwnVotes)) == 1
     await stopped(running)
