@@ -38,7 +38,7 @@ from chainnode.node.items import (
 from chainnode.node.threads import in_thread
 from chainnode.store.chain import ChainStore
 from chainnode.store.port import RowStorePort
-from chainnode.store.reading import FrozenChain
+from chainnode.store.reading import FrozenChain, StoredBody
 from consensus.codec import DecodeError, decode, encode
 from consensus.messages import QuorumCertificate
 from consensus.types import BlockHeader, Digest, Now, ReplicaId
@@ -106,6 +106,7 @@ class Snapshots:
         self._wanted = False
         self._moved_ms = clock().monotonic_ms
         self._batches: dict[Digest, BatchBody] = {}
+        self._last_body: tuple[FrozenChain, int, StoredBody | None] | None = None
         self._wake = asyncio.Event()
 
     @property
@@ -287,7 +288,7 @@ class Snapshots:
 
     def _transaction(self, chain: FrozenChain, id_: Digest) -> SignedTransaction | None:
         found = chain.find_transaction(id_)
-        body = None if found is None else chain.body(found[0])
+        body = None if found is None else self._body(chain, found[0])
         if found is None or body is None:
             return chain.kept_transaction(id_)
         index = found[1]
@@ -300,8 +301,15 @@ class Snapshots:
             index -= len(batch.transactions)
         return None
 
+    def _body(self, chain: FrozenChain, height: int) -> StoredBody | None:
+        """The last one is kept, for neighbours are asked for together."""
+        last = self._last_body
+        if last is None or last[0] is not chain or last[1] != height:
+            self._last_body = last = (chain, height, chain.body(height))
+        return last[2]
+
     def _batch(self, chain: FrozenChain, digest: Digest) -> BatchBody | None:
-        """Decoded; the last ones are kept, for neighbours are asked for together."""
+        """Decoded; the last ones are kept, as of blocks."""
         batch = self._batches.pop(digest, None)
         if batch is None:
             stored = chain.get_batch(digest)
