@@ -99,7 +99,8 @@ class GatewayClient:
             raise self._failed(
                 GTW_UNREACHABLE,
                 f"no node listens on {self.path}: {error.strerror or error}",
-                f"chainnode run --home {shlex.quote(str(home))}",
+                f"chainnode run --home {shlex.quote(str(home))}"
+                "  # where systemd runs it: systemctl start chainnode",
             ) from None
         writer.close()
 

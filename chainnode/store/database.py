@@ -82,7 +82,7 @@ class Readable:
             return self._damaged(self._path, text)
         if any(full_text in text for full_text in FULL_TEXTS):
             return full(self._path)
-        if "/LOCK" in text:
+        if f"lock {self._path}/LOCK" in text:  # any other complaint of that file is about opening it
             return OperatorError(
                 STO_IN_USE,
                 f"{self._path} is in use by another process",

@@ -14,6 +14,7 @@ STO_OTHER_CHAIN = define("STO-05", EXIT_INPUT, "the folder belongs to another ch
 STO_NEWER_FORMAT = define("STO-06", EXIT_ENVIRONMENT, "the folder was written by a newer release")
 STO_POISONED = define("STO-07", EXIT_ENVIRONMENT, "the vote log refused a write after a failed one")
 STO_OLDER_FORMAT = define("STO-08", EXIT_ENVIRONMENT, "the folder was written by an older release")
+STO_OWNER = define("STO-09", EXIT_ENVIRONMENT, "the node's folder belongs to another user")
 
 FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_TEXTS = tuple(os.strerror(number) for number in FULL_ERRNOS)

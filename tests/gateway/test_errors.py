@@ -66,7 +66,9 @@ async def test_no_socket_names_the_command_that_starts_a_node(tmp_path):
         await GatewayClient(tmp_path / "run" / "steward.sock").__aenter__()
     assert caught.value.code.code == "GTW-01"
     assert caught.value.code.exit_code == EXIT_IN_USE
-    assert caught.value.next_step == f"chainnode run --home {tmp_path}"
+    step, _, remark = caught.value.next_step.partition("  # ")
+    assert step == f"chainnode run --home {tmp_path}"
+    assert remark.endswith("systemctl start chainnode")
 
 
 async def test_a_node_that_stops_in_the_middle_is_reported_as_unreachable(gateway, steward):

@@ -135,6 +135,15 @@ def test_a_database_that_is_open_is_refused(path):
     store.close()
 
 
+def test_a_lock_file_that_cannot_be_opened_is_not_said_to_be_in_use(path):
+    lock = path / "chain" / "LOCK"
+    lock.unlink()
+    lock.mkdir()  # refused to root too, unlike a file without permissions
+    with pytest.raises(OperatorError, match=r"STO-04.*LOCK: Is a directory") as caught:
+        ChainStore(path, CHAIN_ID)
+    assert caught.value.next_step.startswith("check owner, mode and disk (ls -ld ")
+
+
 def test_a_full_disk_is_named_and_the_block_before_it_stays_whole(path):
     store = ChainStore(path, CHAIN_ID)
     tip = store.tip()
