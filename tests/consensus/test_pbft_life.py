@@ -142,3 +142,21 @@ def test_a_slot_s_proposal_is_taken_before_its_votes():
     for message in (*votes, second, first):
         box.keep(message, Output())
     assert box.take(5) == [first, votes[1], second, votes[0]]
+
+
+def test_the_first_view_ahead_of_ours_is_ahead():
+    solo = Solo(1)
+    solo.receive(commit(proposal(1, (REF,), view=1), 3))
+    assert solo.replica.status().ahead == ((3, 1),)
+
+
+def test_of_what_was_kept_for_later_views_nothing_is_left_after_clearing():
+    box = FutureBox()
+    one, two = (commit(proposal(1, (batch(k),), view=5), 3) for k in (1, 2))
+    for _ in range(2):
+        out = Output()
+        box.keep(one, out)
+        box.keep(two, out)
+        assert len(box) == 1 and len(out.evidence) == 1
+        box.clear()
+        assert len(box) == 0 and box.take(5) == []
