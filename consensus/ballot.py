@@ -70,7 +70,11 @@ class Ballot:
             return "has not heard yet which of its votes the peers hold"
         hold = self.hold
         if hold is not None and marks.low < hold.height:
-            return f"its vote log is damaged or older than its votes: waits for height {hold.height}"
+            more = hold.height - marks.low
+            return (
+                f"not before height {hold.height} has a certificate (about {more} more blocks): "
+                "what it said on earlier ones is not known here"
+            )
         if hold is not None and marks.epoch == hold.epoch and view < hold.view:
             return f"it may have left this view: waits for view {hold.view}"
         return ""

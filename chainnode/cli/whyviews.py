@@ -3,6 +3,7 @@
 from typing import Any
 
 from chainnode.cli.output import pairs, table
+from chainnode.node.api import lost_quorum
 from chainnode.node.whyreport import LackingReport, PeerReport, WhyReport
 
 
@@ -23,12 +24,28 @@ def why_tables(report: WhyReport) -> list[Any]:
             "view changes asked": ", ".join(f"{who} for {view}" for who, view in report.asked) or "none",
         },
     )
-    return [head, _lacking(report.lacking), _peers(report), *report.alarms]
+    lacking = [] if report.lacking is None else [_lacking(report.lacking)]
+    return [*_waits(report), head, *lacking, _peers(report), *report.alarms]
 
 
-def _lacking(lacking: LackingReport | None) -> Any:
-    if lacking is None:
-        return "everything that was proposed is certified: nothing is waited for"
+def _waits(report: WhyReport) -> list[str]:
+    """What keeps blocks from being made as far as this node sees it, or that nothing does."""
+    others = [peer for peer in report.peers if peer.votes]
+    needed = report.quorum + (not report.votes)
+    waits = [lost_quorum(sum(peer.up for peer in others), len(others), needed)]
+    if report.votes and report.silent_because:
+        waits.append(f"this node does not vote: {report.silent_because}")
+    if report.batches_waiting:
+        waits.append(f"batches that wait to be ordered: {report.batches_waiting}")
+    if report.behind is not None:
+        waits.append(f"blocks are fetched: others are at {report.behind}, this node is at {report.certified}")
+    found = [text for text in waits if text]
+    if not found and report.lacking is None:
+        return ["everything that was proposed is certified: nothing is waited for"]
+    return found
+
+
+def _lacking(lacking: LackingReport) -> Any:
     missing = {
         "PREPARE missing of": lacking.prepare,
         "COMMIT missing of": lacking.commit,
@@ -40,7 +57,15 @@ def _lacking(lacking: LackingReport | None) -> Any:
 
 def _peers(report: WhyReport) -> Any:
     rows = [
-        (peer.slug, _link(peer), peer.height, peer.view, _votes(peer), _message(peer), _clock(peer))
+        (
+            peer.slug,
+            _link(peer),
+            peer.height if peer.up else None,
+            peer.view if peer.up else None,
+            _votes(peer),
+            _message(peer),
+            _clock(peer),
+        )
         for peer in report.peers
     ]
     columns = ("member", "link", "height", "view", "votes", "last message", "clock (ms)")

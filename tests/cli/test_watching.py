@@ -2,10 +2,12 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from msgspec import structs
 
+from chainnode.cli.commands.backup import silence
 from chainnode.cli.main import run
 from chainnode.cli.whyviews import why_tables
 from chainnode.ledger.evidencefile import encode_evidence
@@ -39,7 +41,40 @@ def test_status_says_that_the_others_do_not_go_on_without_this_node(hospital, ca
 
 def test_why_is_shown_whole_where_much_is_amiss():
     shown = why_tables(WHY)
-    assert shown[-2:] == ["the disk", "the clock"] and len(shown) == 5
+    assert shown[:3] == [
+        "quorum lost: 2 of 3 members linked (this one included), 3 needed; "
+        "nothing can be committed until 1 more is back",
+        "this node does not vote: asks",
+        "batches that wait to be ordered: 1",
+    ]
+    assert shown[-2:] == ["the disk", "the clock"] and len(shown) == 8
+
+
+CALM = replace(
+    WHY, quorum=2, silent_because="", batches_waiting=0, lacking=None, alarms=(), peers=WHY.peers[:1]
+)
+
+
+@pytest.mark.parametrize(
+    ("amiss", "first"),
+    [
+        ({}, "everything that was proposed is certified: nothing is waited for"),
+        ({"quorum": 3}, "quorum lost: "),
+        ({"silent_because": "asks"}, "this node does not vote: asks"),
+        ({"batches_waiting": 2}, "batches that wait to be ordered: 2"),
+        ({"behind": 9}, "blocks are fetched: others are at 9, this node is at 7"),
+        ({"votes": False, "silent_because": "not a member", "quorum": 1}, "everything that was proposed"),
+    ],
+)
+def test_nothing_is_waited_for_only_where_that_is_true(amiss, first):
+    sentences = [one for one in why_tables(replace(CALM, **amiss)) if isinstance(one, str)]
+    assert len(sentences) == 1 and sentences[0].startswith(first)
+
+
+def test_nothing_is_told_of_what_a_peer_that_is_down_has_certified():
+    peers = why_tables(WHY)[-3]
+    cells = {column.header: list(column.cells) for column in peers.columns}
+    assert cells["height"] == ["7", "-"] and cells["view"] == ["2", "-"]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +130,10 @@ def test_a_backup_of_the_running_node_is_written_and_checked(hospital, ok):
     assert made["node_was_running"] and made["slug"] == "hospital-a" and made["height"] > 0
     assert made["file_bytes"] == out.stat().st_size
     home = hospital.folder / "restored"
-    assert ok("backup", "restore", out, "--home", home)["entries"] == made["entries"]
+    restored = ok("backup", "restore", out, "--home", home)
+    assert restored["entries"] == made["entries"] and restored["silent_blocks"] == 32
+    said = silence(32, made["height"])
+    assert "does not vote until about 32 more blocks" in said and f"height {made['height'] + 32} or" in said
     assert (home / "keystore.key").read_bytes() == (hospital.home / "keystore.key").read_bytes()
 
 

@@ -7,7 +7,9 @@ import sys
 from chainnode.cli.actions import departments
 from chainnode.vault.head import HeadKeys
 from chainnode.vault.keystore import RegistrarKeys, StewardKeys
+from genesis.codes import GEN_UNSIGNED
 from genesis.document import GenesisFile, parse_file
+from genesis.errors import EXIT_INPUT
 from tests.demo.world import DEPARTMENTS, World
 from tests.localnet.consortium import (
     HOSPITALS,
@@ -61,7 +63,9 @@ def _run_refused(home: str) -> str:
     """The daemon's own words for a genesis that lacks a signature."""
     command = [sys.executable, "-m", "chainnode.cli.main", "run", "--home", home]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode != 0, "a genesis without a member's signature must not run"
+    assert ended.returncode == EXIT_INPUT and GEN_UNSIGNED.code in ended.stderr, (
+        "it must not run, for that reason"
+    )
     return " ".join(ended.stderr.split("\n  ")[0].split())
 
 

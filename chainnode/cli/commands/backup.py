@@ -12,6 +12,7 @@ from chainnode.cli.options import JsonOption, Kdf, KdfOption, optional_passphras
 from chainnode.cli.output import pairs, show, size, when
 from chainnode.node.archive import Header
 from chainnode.node.config import load_config
+from genesis.document import load_genesis
 
 app = typer.Typer(add_completion=False, help="Backups of what only this node holds: create, restore.")
 
@@ -105,7 +106,13 @@ def restore(
     outcome = restore_backup(file, home, optional_passphrase(passphrase_file), told)
     progress.end()
     config = outcome.config
-    data = {"home": home, "entries": outcome.entries, **_header(outcome.header)}
+    silent_blocks = 2 * load_genesis(config.genesis_file).parameters.window
+    data = {
+        "home": home,
+        "entries": outcome.entries,
+        "silent_blocks": silent_blocks,
+        **_header(outcome.header),
+    }
     fields = {
         "of": outcome.header.slug or "-",
         "made (UTC)": when(outcome.header.created_ms),
@@ -116,8 +123,18 @@ def restore(
     steps = []
     if config.passphrase_file is not None and not config.passphrase_file.exists():
         steps.append(f"put the boot passphrase back, it is in no backup: {config.passphrase_file}")
+    steps.append(silence(silent_blocks, outcome.header.height))
     steps.append("start it, and never the old home beside it: " + command("run", "--home", home, node=False))
     show(data, pairs(f"Home {home}", fields), *steps, json=json)
+
+
+def silence(blocks: int, height: int) -> str:
+    """What a restored node does first. `height`: certified when the backup was made, 0 where not known."""
+    earliest = f", so height {height + blocks} or later" if height else ""
+    return (
+        f"started, it fetches the chain, follows and does not vote until about {blocks} more blocks than the "
+        f"others have then are certified{earliest}; status says which height"
+    )
 
 
 def _header(header: Header) -> dict[str, object]:
