@@ -137,6 +137,7 @@ _STATE = {
     "too-few-signatures": Step(remark="let more of the present validators sign the change"),
     "wrong-role": _PROPOSE,
     "other-key": _PROPOSE,
+    "too-many-features": Step(remark="nothing: that many stand, and a feature is not taken back"),
     "too-many-members": Step(remark="let a member leave first"),
     "no-validator-left": _PROPOSE,
     "fault-tolerance-lost": _PROPOSE,
