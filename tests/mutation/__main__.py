@@ -34,15 +34,19 @@ def main() -> int:
     started = time.monotonic()
     base = baseline(TESTS, "consensus")
     print(f"{len(base.seconds)} tests, {time.monotonic() - started:.0f} s without a fault", flush=True)
-    explained, total, unargued = argued(), 0, []
+    explained, total, unargued, present = argued(), 0, [], set()
     for file in files:
         mutants = mutants_of(Path(file).read_text(encoding="utf-8"), file)
         total += len(mutants)
+        present |= {mutant.key for mutant in mutants}
         alive = survivors(file, mutants, base, asked.jobs, lambda line: print(line, flush=True))
         unargued += [key for key in alive if key not in explained]
     print(f"{total} faults in {time.monotonic() - started:.0f} s; unnoticed and unargued: {len(unargued)}")
     for key in unargued:
         print(f"- {key}")
+    for key in sorted(explained - present):
+        if key.split()[0] in files:
+            print(f"argued in {ARGUED.name} and gone: {key}")
     return 1 if unargued else 0
 
 
