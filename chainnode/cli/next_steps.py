@@ -14,12 +14,15 @@ from pathlib import Path
 HOME_VARIABLE = "CHAINNODE_HOME"
 PATIENT_NOT_ENROLLED = "patient-not-enrolled"
 FOREIGN_CLASS_KEY = "foreign-class-key"
+ROLE_NOT_ALLOWED = "role-not-allowed"
 
 _node: ContextVar[tuple[str, ...]] = ContextVar("node", default=())
 """The options by which the command line at hand names its node."""
+_right_socket: ContextVar[str] = ContextVar("right_socket", default="")
+"""Where the command line at hand names the socket of another role: the option that names the right one."""
 
 
-def remember_node(home: Path | None, socket: Path | None) -> None:
+def remember_node(home: Path | None, socket: Path | None, role: str = "") -> None:
     """From here on commands name the node as the options of this command line do.
 
     A home that stands in CHAINNODE_HOME is left out: it stands there for the next command too.
@@ -30,11 +33,14 @@ def remember_node(home: Path | None, socket: Path | None) -> None:
     if socket is not None:
         words += ("--socket", str(socket))
     _node.set(words)
+    right = None if socket is None or not role else socket.with_name(f"{role}.sock")
+    _right_socket.set("" if right in (None, socket) else shlex.join(("--socket", str(right))))
 
 
 def forget_node() -> None:
     """A new command line: no node has been named yet."""
     _node.set(())
+    _right_socket.set("")
 
 
 def command(*words: object, remark: str = "", node: bool = True) -> str:
@@ -190,7 +196,7 @@ _NODE = {
     "parts-missing": _step("request list", "shows the decision; then fetch again, with a longer --wait"),
     "subject-linked": _step("patient list", "the identifiers are those of a patient that is enrolled"),
     "subject-ambiguous": _step("patient list", "the records name two patients that are enrolled"),
-    "role-not-allowed": Step(remark="give --home in place of --socket: the command picks the role's socket"),
+    ROLE_NOT_ALLOWED: Step(remark="give --home in place of --socket: the command picks the role's socket"),
     "request-malformed": _RELEASE,
     "reader-too-slow": Step(remark="run the command again and keep reading its output"),
     "uploads-busy": Step(remark="run the command again in a moment"),
@@ -221,4 +227,6 @@ NEXT_STEPS: dict[str, Step] = _FORM | _STATE | _VERDICTS | _VERIFICATION | _NODE
 
 def next_step(rule: str) -> str:
     """What helps where `rule` refuses. A rule of a newer node, unknown here: its status."""
+    if rule == ROLE_NOT_ALLOWED and (right := _right_socket.get()):
+        return f"the same command with {right}, or with --home in place of --socket"
     return NEXT_STEPS.get(rule, _STATUS).text()

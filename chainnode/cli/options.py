@@ -16,10 +16,11 @@ from chainnode.cli.errors import usage
 from chainnode.cli.next_steps import HOME_VARIABLE, command, remember_node
 from chainnode.cli.output import warn
 from chainnode.gateway.client import GatewayClient
+from chainnode.ledger.forms import MAX_SLUG_CHARS, SLUG_PATTERN
 from chainnode.ledger.payloads import DATA_CLASSES, MODIFIERS, PERMISSIONS, UsePolicy
 from chainnode.node.api import Role
 from chainnode.node.config import load_config
-from chainnode.vault.files import read_passphrase_file
+from chainnode.vault.files import passphrase_of, read_passphrase_file
 
 T = TypeVar("T")
 K = TypeVar("K", covariant=True)
@@ -95,7 +96,7 @@ class Target:
                 "neither --home nor --socket says which node is meant",
                 f"give one of them, or name the home in the environment: export {HOME_VARIABLE}=FOLDER",
             )
-        remember_node(home, socket)
+        remember_node(home, socket, role.value)
         if min_height < 0:
             raise usage(f"{min_height} is no height", command("status", remark="shows the newest height"))
         self.genesis_file: Path | None = None
@@ -125,7 +126,8 @@ class _Openable(Protocol[K]):
 
 def open_key(kind: _Openable[K], file: Path, passphrase_file: Path) -> K:
     """Open a key file. Raises OperatorError KEY-xx."""
-    return kind.open(file, read_passphrase_file(passphrase_file, warn))
+    with passphrase_of(passphrase_file):
+        return kind.open(file, read_passphrase_file(passphrase_file, warn))
 
 
 def passphrase(file: Path) -> bytes:
@@ -143,6 +145,17 @@ _SHOWN_BY = {
     "object": ("record", "list", "--objects"),
     "consent": ("consent", "list", "--help"),
 }
+
+
+def require_ids(**ids: str) -> None:
+    """Ids of departments, studies and projects, by what each is. Raises OperatorError CLI-01."""
+    for what, text in ids.items():
+        if not re.fullmatch(SLUG_PATTERN, text):
+            raise usage(
+                f"{text[:40]!r} is no {what}'s id: 1 to {MAX_SLUG_CHARS} lower-case letters a-z, digits and "
+                "hyphens are allowed",
+                "type the command again with such an id, for example onco-1",
+            )
 
 
 def hex_id(text: str, length: int, what: str) -> bytes:

@@ -65,7 +65,9 @@ SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST = "all", "class", "consent"
 ROLE_PROJECT = "project"
 SHARE_PROVIDER, SHARE_REQUESTER = "provider", "requester"
 
-_SLUG = re.compile(r"[a-z0-9-]{1,32}")
+MAX_SLUG_CHARS = 32
+SLUG_PATTERN = rf"[a-z0-9-]{{1,{MAX_SLUG_CHARS}}}"
+_SLUG = re.compile(SLUG_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from chainnode.node.clock import wall_ms
 from chainnode.node.config import NodeConfig
 from chainnode.node.errors import NOD_UNREADABLE
 from chainnode.node.opening import Opened
-from chainnode.node.passphrase import boot_passphrase
+from chainnode.node.passphrase import open_keys
 from chainnode.node.restored import MARK_KEY
 from chainnode.pool.errors import ObjectError
 from chainnode.pool.objectstore import ObjectStore
@@ -29,7 +29,6 @@ from chainnode.store.localrows import open_local_rows
 from chainnode.store.lock import FolderLock
 from chainnode.vault.files import read_file
 from chainnode.vault.keys import SigningKey
-from chainnode.vault.keystore import NodeKeys
 from chainnode.vault.secretformat import decode_document
 from consensus.codec import encode
 from genesis.document import Genesis, load_genesis
@@ -142,7 +141,7 @@ def stopped_source(config: NodeConfig, closing: ExitStack) -> BackupSource:
     lock = FolderLock(config.home)
     closing.callback(lock.release)
     genesis = load_genesis(config.genesis_file)
-    keys = NodeKeys.open(config.keystore_file, boot_passphrase(config))
+    keys = open_keys(config, config.keystore_file)
     rows = open_local_rows(config.store_folder, genesis.chain_id)
     closing.callback(rows.close)
     own = (one.id for one in genesis.members if one.validator_key == keys.validator.public)

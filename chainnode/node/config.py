@@ -261,7 +261,7 @@ class _Reader:
         for name, value in self._given.items():
             empty_section = value == {} and (name in sections or name in map("peers.{}".format, self.slugs))
             if generic_name(name) not in known and not empty_section:
-                self.problems.append((CFG_UNKNOWN, f"{name} is not a key"))
+                self.problems.append((CFG_UNKNOWN, f"{name} is not a key{v.meant(name, known)}"))
         for key in KEYS:
             names = [key.name.replace("*", slug) for slug in self.slugs] if "*" in key.name else [key.name]
             for name in names:

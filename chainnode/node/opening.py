@@ -10,7 +10,7 @@ from chainnode.node.config import NodeConfig
 from chainnode.node.executor import Executor
 from chainnode.node.identity import admitted_member, founding_member, member_on_chain, not_member
 from chainnode.node.members import Members, OwnKey
-from chainnode.node.passphrase import boot_passphrase
+from chainnode.node.passphrase import open_keys
 from chainnode.node.peerlist import check_peers
 from chainnode.node.takeover import settle_chain_folder
 from chainnode.node.verifier import Verifier
@@ -62,7 +62,7 @@ def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
     lock = FolderLock(config.home)
     closing.callback(lock.release)
     genesis = _founded(config)
-    keys = NodeKeys.open(config.keystore_file, boot_passphrase(config))
+    keys = open_keys(config, config.keystore_file)
     settle_chain_folder(config.store_folder, genesis.chain_id)
     all_keys = (keys, *_next_keys(config))
     held = [one.validator.public for one in all_keys]
@@ -120,7 +120,7 @@ def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
 def _next_keys(config: NodeConfig) -> tuple[NodeKeys, ...]:
     """Keys that wait for a rotation. Raises OperatorError KEY-xx."""
     file = config.next_keystore_file
-    return () if file is None else (NodeKeys.open(file, boot_passphrase(config)),)
+    return () if file is None else (open_keys(config, file),)
 
 
 def _founded(config: NodeConfig) -> Genesis:

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from chainnode.node.config import NodeConfig
-from chainnode.vault.files import read_passphrase_file
+from chainnode.vault.files import passphrase_of, read_passphrase_file
+from chainnode.vault.keystore import NodeKeys
 from genesis.errors import EXIT_ENVIRONMENT, OperatorError, define
 
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
@@ -15,10 +16,20 @@ CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
 CFG_CREDENTIAL = define("CFG-06", EXIT_ENVIRONMENT, "systemd passed no credential of that name")
 
 
-def boot_passphrase(config: NodeConfig) -> bytes:
-    """The passphrase that the configuration points to. Raises OperatorError CFG-06, KEY-07."""
+def open_keys(config: NodeConfig, file: Path) -> NodeKeys:
+    """The keystore at `file`, by the passphrase that the configuration points to.
+
+    Raises OperatorError CFG-06, KEY-xx; KEY-02 names where the passphrase came from.
+    """
+    source = passphrase_source(config)
+    with passphrase_of(source):
+        return NodeKeys.open(file, read_passphrase_file(source))
+
+
+def passphrase_source(config: NodeConfig) -> Path:
+    """The file that holds the passphrase. Raises OperatorError CFG-06."""
     if config.passphrase_file is not None:
-        return read_passphrase_file(config.passphrase_file)
+        return config.passphrase_file
     folder = os.environ.get(CREDENTIALS_VARIABLE, "")
     name = config.passphrase_credential
     if not folder or not (Path(folder) / name).is_file():
@@ -26,6 +37,7 @@ def boot_passphrase(config: NodeConfig) -> bytes:
             CFG_CREDENTIAL,
             f"{config.file}: keys.credential names {name!r}, which systemd did not pass to this process",
             unchanged="the keystore was not opened; nothing was started",
-            next_step=f"put LoadCredentialEncrypted={name}:... into the unit, or set keys.passphrase_file",
+            next_step=f"put LoadCredential={name}:/etc/chainnode/{name}.pass into the unit (systemctl edit "
+            "--full chainnode), or set keys.passphrase_file",
         )
-    return read_passphrase_file(Path(folder) / name)
+    return Path(folder) / name

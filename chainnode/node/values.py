@@ -3,9 +3,10 @@
 All raise ValueError with what the value must be, to be read behind "must be".
 """
 
+import difflib
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 _CREDENTIAL = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ADDRESS = re.compile(
@@ -86,3 +87,17 @@ def count(least: int, most: int) -> Callable[[object], int]:
         return value
 
     return parse
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """`; did you mean listen.port?` where a known key is close to `name`, else nothing. `*` in a known key
+    stands for one part of a name."""
+    parts = name.split(".")
+    spelled = set()
+    for key in known:
+        wanted = key.split(".")
+        if len(wanted) == len(parts):
+            wanted = [given if part == "*" else part for part, given in zip(wanted, parts, strict=True)]
+        spelled.add(".".join(wanted))
+    close = difflib.get_close_matches(name, sorted(spelled), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -3,12 +3,13 @@
 import fcntl
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from logging import getLogger
 from pathlib import Path
 from secrets import token_hex
 
-from chainnode.vault.errors import CANNOT_WRITE, FILE_EXISTS, FILE_MISSING, PASSPHRASE_FILE
+from chainnode.vault.errors import CANNOT_WRITE, FILE_EXISTS, FILE_MISSING, PASSPHRASE_FILE, WRONG_PASSPHRASE
 from chainnode.vault.secretformat import MAX_FILE_BYTES
 from genesis.errors import OperatorError, quoted
 
@@ -53,6 +54,22 @@ def read_passphrase_file(path: Path, warn: Callable[[str], None] = _log.warning)
     if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
         warn(f"the passphrase file {path} can be read by others: chmod 600 {quoted(path)}")
     return passphrase
+
+
+@contextmanager
+def passphrase_of(path: Path) -> Iterator[None]:
+    """Opens a secret file within: KEY-02 then names the file at `path`, of which the passphrase was read."""
+    try:
+        yield
+    except OperatorError as error:
+        if error.code is not WRONG_PASSPHRASE:
+            raise
+        raise OperatorError(
+            WRONG_PASSPHRASE,
+            f"{error.what}; it was read from {path}",
+            unchanged=error.unchanged,
+            next_step=f"ls -l {quoted(path)}  # its content up to one line end is the passphrase",
+        ) from None
 
 
 def _passphrase_error(what: str) -> OperatorError:

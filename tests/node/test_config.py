@@ -6,8 +6,9 @@ import pytest
 
 from chainnode.node.api import Role
 from chainnode.node.config import CONFIG_NAME, KEYS, load_config
-from chainnode.node.passphrase import boot_passphrase
+from chainnode.node.passphrase import passphrase_source
 from chainnode.node.settings import render_config, settings_problems
+from chainnode.vault.files import read_passphrase_file
 from genesis.errors import EXIT_USAGE, OperatorError
 
 MINIMAL = '[keys]\npassphrase_file = "boot.passphrase"\n'
@@ -116,6 +117,19 @@ def test_a_wrong_or_unknown_key_is_named(home, line, key, code):
     assert key in error.what
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("[listen]\nprot = 1", "listen.prot is not a key; did you mean listen.port?"),
+        ('[log]\nlevl = "info"', "log.levl is not a key; did you mean log.level?"),
+        ('[peers.b]\nadress = "b:1"', "peers.b.adress is not a key; did you mean peers.b.address?"),
+        ("[surprise]", "surprise is not a key"),
+    ],
+)
+def test_a_key_that_does_not_exist_is_answered_with_the_one_that_was_meant(home, text, meant):
+    assert refusal(home, f"{MINIMAL}{text}\n").what.split(": ", 1)[1].split("; peers.")[0] == meant
+
+
 def test_all_problems_are_listed_at_once(home):
     error = refusal(home, MINIMAL + '[listen]\nport = -1\n[log]\nlevel = "x"\nformat = "y"\n')
     assert all(key in error.what for key in ("listen.port", "log.level", "log.format"))
@@ -173,13 +187,13 @@ def test_a_credential_is_read_from_the_folder_that_systemd_names(home, monkeypat
     config = load(home, '[keys]\ncredential = "boot"\n')
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     with pytest.raises(OperatorError) as caught:
-        boot_passphrase(config)
+        passphrase_source(config)
     assert caught.value.code.code == "CFG-06"
     (home / "boot").write_text("secret words\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(home))
-    assert boot_passphrase(config) == b"secret words"
+    assert read_passphrase_file(passphrase_source(config)) == b"secret words"
 
 
 def test_a_missing_passphrase_file_is_named(home):
     with pytest.raises(OperatorError, match=r"boot\.passphrase"):
-        boot_passphrase(load(home, MINIMAL))
+        read_passphrase_file(passphrase_source(load(home, MINIMAL)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from chainnode.cli.errors import CLI_OUTPUT, bad_input
+from chainnode.cli.errors import CLI_OUTPUT, bad_input, usage
 from chainnode.cli.next_steps import shell
 from chainnode.gateway.client import GatewayClient
 from chainnode.gateway.errors import GTW_UNREACHABLE
@@ -42,11 +42,14 @@ def create_backup(
 ) -> Made:
     """Write a backup of the node of this home to a file that is not there yet, and check it.
 
-    Raises OperatorError CLI-05 (it is there, or cannot be written), NOD-05, GTW-xx, and what opening a
-    stopped node's folders raises.
+    Raises OperatorError CLI-01 (it is there already), CLI-05 (it cannot be written), NOD-05, GTW-xx, and what
+    opening a stopped node's folders raises.
     """
     if out.exists():
-        raise _not_written(out, "it is there already, and a backup is never written over another one")
+        raise usage(
+            f"{out} is there already, and a backup is never written over another one",
+            shell("ls", "-l", out, remark="name another --out"),
+        )
     part = out.with_name(f".{out.name}.part")
     sealer = None if passphrase is None else Sealer(passphrase, level=level)
     with ExitStack() as undo:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chainnode.cli.actions.files import read_limited
-from chainnode.cli.errors import CLI_VERIFY, usage
+from chainnode.cli.errors import CLI_VERIFY, bad_input, usage
 from chainnode.cli.next_steps import command
 from chainnode.ledger.evidence import VerificationError
 from chainnode.ledger.evidencefile import (
@@ -15,12 +15,19 @@ from chainnode.ledger.evidencefile import (
 )
 from chainnode.ledger.founding import Founding, founding_of
 from chainnode.ledger.receipt import MAX_RECEIPT_BYTES
-from chainnode.ledger.statement import AdmissionRefusal, verify_refusal
+from chainnode.ledger.statement import AdmissionRefusal, NodeStatement, verify_refusal
 from chainnode.ledger.verification import Report, verify_receipt
+from consensus.codec import DecodeError, decode
 from genesis import cbor
+from genesis.codes import GEN_MALFORMED
 from genesis.document import GenesisFile, load_genesis, parse_file
 from genesis.errors import OperatorError
 from genesis.keys import verify
+from genesis.membership import ChangeError, parse_change
+
+SIGNED_FIELDS = {"body", "signatures"}
+"""Of a genesis file, and of a change of members."""
+NEITHER = "neither a genesis document, a receipt, a statement, evidence nor a change of members"
 
 Verified = GenesisFile | Report | AdmissionRefusal | Conviction
 
@@ -40,24 +47,57 @@ def verify_file(path: Path, genesis: Path | None) -> VerifiedFile:
     """
     data = read_limited(path, max(MAX_RECEIPT_BYTES, MAX_EVIDENCE_FILE_BYTES), "the file")
     fields = _cbor_fields(data)
-    if genesis is None and "type" in fields:
+    proof = "type" in fields or _is_statement(data)
+    if genesis is None and proof:
         raise usage(
             f"{path} can only be checked against a genesis document",
             command("verify", "--help", remark="--genesis names the network's genesis file"),
         )
-    if genesis is None or fields == {"body", "signatures"}:
-        file = parse_file(data, str(path))
-        missing = file.missing()
-        if missing:
-            raise _not_proven(path, f"it lacks the signature of {', '.join(missing)}")
-        return VerifiedFile(path, file)
+    if fields == SIGNED_FIELDS:
+        return VerifiedFile(path, _signed_by_all(data, path))
+    if genesis is None:
+        raise bad_input(f"{path} is {NEITHER}", command("verify", "--help"))
     founding = founding_of(load_genesis(genesis))
     try:
         if fields == EVIDENCE_FIELDS:
             return VerifiedFile(path, verify_evidence(data, founding, verify=verify))
         return VerifiedFile(path, _receipt_or_statement(data, founding))
     except VerificationError as error:
-        raise _not_proven(path, str(error)) from None
+        reason = str(error) if proof else f"{error}; it is {NEITHER}"
+        raise _not_proven(path, reason) from None
+
+
+def _signed_by_all(data: bytes, path: Path) -> GenesisFile:
+    """Raises OperatorError GEN-02 to GEN-05, CLI-02 (a change of members), CLI-09 (signatures lack)."""
+    try:
+        file = parse_file(data, str(path))
+    except OperatorError as error:
+        if error.code is GEN_MALFORMED and _is_change(data):
+            shown = command("member", "show", path, node=False)
+            raise bad_input(f"{path} is a change of members, which the chain decides on", shown) from None
+        raise
+    if missing := file.missing():
+        combine = command(
+            "genesis", "combine", "--help", remark="brings the signatures of all copies together"
+        )
+        raise _not_proven(path, f"it lacks the signature of {', '.join(missing)}", combine)
+    return file
+
+
+def _is_change(data: bytes) -> bool:
+    try:
+        parse_change(data)
+    except ChangeError:
+        return False
+    return True
+
+
+def _is_statement(data: bytes) -> bool:
+    try:
+        decode(data, NodeStatement, limit_bytes=MAX_RECEIPT_BYTES)
+    except DecodeError:
+        return False
+    return True
 
 
 def _cbor_fields(data: bytes) -> set[str]:
@@ -79,10 +119,14 @@ def _receipt_or_statement(data: bytes, founding: Founding) -> Report | Admission
             raise receipt from None
 
 
-def _not_proven(path: Path, reason: str) -> OperatorError:
+def _not_proven(
+    path: Path,
+    reason: str,
+    following: str = "ask for it again, and compare the genesis document's six words",
+) -> OperatorError:
     return OperatorError(
         CLI_VERIFY,
         f"{path} does not prove what it says: {reason}",
         unchanged="the file is as it was",
-        next_step="ask for it again, and compare the genesis document's six words",
+        next_step=following,
     )

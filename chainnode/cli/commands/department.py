@@ -21,14 +21,16 @@ from chainnode.cli.options import (
     open_key,
     optional_passphrase,
     passphrase,
+    require_ids,
 )
 from chainnode.cli.output import show, table
 from chainnode.cli.views import done, submitted
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger.records import DepartmentRecord
-from chainnode.node.api import Role
+from chainnode.node.api import Refused, Role
 from chainnode.vault.head import HeadKeys
 from chainnode.vault.keystore import StewardKeys
+from genesis.errors import OperatorError
 
 app = typer.Typer(add_completion=False, help="Departments own objects; a head speaks for each.")
 
@@ -54,8 +56,10 @@ def add(
 ) -> None:
     """Add a department: make its head's key file and let the steward sign for it."""
     target = Target(home, socket, Role.STEWARD)
+    require_ids(department=department)
     steward = open_key(StewardKeys, steward_file, passphrase_file)
-    if head_file.exists():
+    fresh = not head_file.exists()
+    if not fresh:
         head = open_key(HeadKeys, head_file, head_passphrase_file)
     else:
         make_folder(head_file.parent)
@@ -65,7 +69,15 @@ def add(
             recovery=optional_passphrase(recovery_passphrase_file),
             level=kdf.value,
         )
-    result = target.call(lambda client: add_department(client, steward, head.signing.public, department))
+    try:
+        result = target.call(lambda client: add_department(client, steward, head.signing.public, department))
+    except Refused:
+        if fresh:  # no department has this key, and nobody has seen it
+            head_file.unlink()
+        raise
+    except OperatorError as error:
+        error.unchanged += f"; the head's key file {head_file} is kept, and the next try uses it"
+        raise
     data = submitted(result, department=department, head_key=head.signing.public, head_file=head_file)
     show(data, done(f"Department {department}", result), json=json)
 

@@ -47,7 +47,8 @@ def list_(home: HomeOption = None, socket: SocketOption = None, json: JsonOption
         for one in found
     ]
     columns = ("id", "who, what", "epoch", "view", "on chain at")
-    show(data, table("Evidence of equivocation", columns, rows), json=json)
+    shown = table("Evidence of equivocation", columns, rows) if rows else "Evidence of equivocation: none"
+    show(data, shown, json=json)
 
 
 async def _ask(client: GatewayClient) -> tuple[ChainInfo, tuple[EvidenceView, ...]]:
@@ -63,13 +64,13 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write one as a file that convinces anybody who has the genesis file."""
+    target = Target(home, socket, Role.SYSADMIN)
     try:
         evidence_id = bytes.fromhex(id_)
     except ValueError:
         evidence_id = b""
     if len(evidence_id) != DIGEST_BYTES:
         raise usage(f"{id_!r} is no evidence's id: 64 hex digits are needed", command("evidence", "list"))
-    target = Target(home, socket, Role.SYSADMIN)
     data = target.call(lambda client: client.evidence_file(evidence_id))
     write_private(out, data)
     step = command("verify", out, "--genesis", target.genesis_file or "genesis.cbor", node=False)

@@ -29,6 +29,7 @@ from chainnode.cli.options import (
     moment_ms,
     open_key,
     passphrase,
+    require_ids,
     split_list,
     use_policy,
 )
@@ -101,6 +102,7 @@ def new(
 ) -> None:
     """File an application: a fresh project key file, signed for by the head of the department."""
     target = Target(home, socket, Role.RESEARCHER, min_height)
+    require_ids(department=department, project=project)
     terms = use_policy(purpose, meets, disease)
     wanted = Purpose(terms.permission, terms.disease, for_profit, terms.modifiers)
     objects = [hex_id(text, ID_BYTES, "object") for text in split_list(object_)]

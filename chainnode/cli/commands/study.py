@@ -17,6 +17,7 @@ from chainnode.cli.options import (
     StrongOption,
     Target,
     open_key,
+    require_ids,
 )
 from chainnode.cli.output import show, table
 from chainnode.cli.views import done, submitted
@@ -42,6 +43,7 @@ def add(
 ) -> None:
     """Add a study: a key pair of its own, whose private half stays in the head's file."""
     target = Target(home, socket, Role.STEWARD)
+    require_ids(study=study, department=department)
     head = open_key(HeadKeys, head_file, passphrase_file)
     result = target.call(lambda client: add_study(client, head, department, study))
     data = submitted(result, department=department, study=study)
