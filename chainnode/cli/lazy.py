@@ -22,6 +22,11 @@ class Entry:
     help: str
 
 
+def reflowed(text: str) -> str:
+    """Each paragraph in one line: where lines end is the terminal's matter, not the source's."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
 class LazyGroup(TyperGroup):
     """Subclass and set `entries`."""
 
@@ -36,6 +41,8 @@ class LazyGroup(TyperGroup):
         """The command itself."""
         command = get_command(import_module(f"{COMMANDS_PACKAGE}.{self.entries[name].module}").app)
         command.name = name
+        for one in (command, *getattr(command, "commands", {}).values()):
+            one.help = reflowed(one.help or "")
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

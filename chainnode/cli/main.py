@@ -98,7 +98,7 @@ def run(args: Sequence[str]) -> int:
     except typer.TyperException as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # the help was printed with it
             return EXIT_USAGE
-        report = _usage(error)
+        report = _usage(error, args)
     except typer.Abort:
         return _interrupted()
     except SystemExit as end:
@@ -121,7 +121,10 @@ def _interrupted() -> int:
     return EXIT_INTERRUPTED
 
 
-def _usage(error: typer.TyperException) -> Report:
+def _usage(error: typer.TyperException, args: Sequence[str]) -> Report:
+    if list(args[:1]) == ["version"]:
+        what = "No such command 'version'. Did you mean --version?"
+        return Report("CLI-01", what, "nothing was done", command("--version", node=False), EXIT_USAGE)
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "chainnode"
     following = command(*path.split()[1:], "--help")

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markup import escape
 from rich.table import Table
 
@@ -22,6 +22,8 @@ from chainnode.cli.errors import Report
 _ID = re.compile(r"[0-9a-f]{32}")
 WORD = 12
 """Characters of a word that is never broken."""
+BORDER = 3
+"""Columns of the terminal for a table's line and the blanks beside it."""
 
 _held: ContextVar[list[str] | None] = ContextVar("held", default=None)
 """With --json: the warnings so far. Without, they are printed at once."""
@@ -56,25 +58,50 @@ def _json(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(plain(value)), indent=2).decode()
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> Table:
+class Folding(Table):
+    """A table that stands as one name and value a line, row below row, where the terminal is too narrow for
+    its columns: rich would cut those on the right off. `needed`: columns of the terminal that it takes."""
+
+    needed = 0
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self.needed <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        stacked = Table(title=self.title, title_justify="left", title_style="bold", show_header=False)
+        stacked.caption, stacked.caption_justify = self.caption, "left"
+        stacked.add_column()
+        stacked.add_column(overflow="fold")
+        for row in zip(*(column.cells for column in self.columns), strict=True):
+            for column, cell in zip(self.columns, row, strict=True):
+                stacked.add_row(column.header, cell)
+            stacked.add_section()
+        yield stacked
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> Folding:
     """Columns that hold numbers are named with their unit by the caller and aligned to the right.
 
     `caption` stands below and explains what a cell may show.
     """
     cells = [[_cell(value) for value in row] for row in rows]
-    built = Table(title=escape(title), title_justify="left", title_style="bold")
+    built = Folding(title=escape(title), title_justify="left", title_style="bold")
     built.caption, built.caption_justify = escape(caption) or None, "left"
     for index, column in enumerate(columns):
         numeric = bool(cells) and all(_numeric(row[index]) for row in cells)
         # Where the terminal is narrow, texts and headers wrap; numbers and short words do not.
         whole = all(_whole(row[index]) for row in cells)
+        widest = max((len(row[index]) for row in cells), default=0)
+        words = (len(word) for row in (columns, *cells) for word in row[index].split())
+        built.needed += BORDER + max(min(WORD, max(words, default=0)), widest if numeric or whole else 0)
         built.add_column(
             escape(column),
             justify="right" if numeric else "left",
             overflow="fold",
             # Cropped, a number would be another number.
-            min_width=max((len(row[index]) for row in cells), default=0) if numeric or whole else None,
+            min_width=widest if numeric or whole else None,
         )
+    built.needed += 1
     for row in cells:
         built.add_row(*map(escape, row))
     return built
@@ -97,7 +124,7 @@ def _numeric(text: str) -> bool:
     return text.replace(".", "", 1).removeprefix("<").removesuffix("+").isdigit() or text == "-"
 
 
-def pairs(title: str, items: Mapping[str, Any]) -> Table:
+def pairs(title: str, items: Mapping[str, Any]) -> Folding:
     """A table of names and values."""
     built = table(title, ("", ""), items.items())
     built.show_header = False

@@ -126,13 +126,18 @@ def verdicts_table(release: ReleaseRecord) -> Any:
     return table(title, ("verdict", "objects", "meaning"), rows)
 
 
+def hidden_counts(few: int) -> str:
+    """What "<5", "12+" and "0+" mean."""
+    return (
+        f"<{few}: 1 to {few - 1} patients, the number is hidden. "
+        "N+: N in the cells that are shown, and those that are hidden; 0+: all are in hidden cells."
+    )
+
+
 def cohort_counts(cohort: CohortTable) -> Any:
     """Patients by condition and age band; a caption says how small counts are hidden."""
     few = cohort.smallest_cell
-    caption = (
-        f"<{few}: 1 to {few - 1} patients, hidden (--smallest-cell). "
-        "N+: N in the cells that are shown, and those that are hidden."
-    )
+    caption = f"{hidden_counts(few)} --smallest-cell says how few are hidden."
     return table(
         f"Patients by condition and age at its onset (years): {cohort.patients}, not de-duplicated",
         ("condition", *cohort.bands, "patients"),

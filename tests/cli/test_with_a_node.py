@@ -278,6 +278,7 @@ def test_a_bundle_that_is_missing_and_one_policy_in_lower_case(
     lower = (*WHERE[:-1], "hmb", *hospital.node)
     ran = cli("record", "add", tmp_path / "none.json", *lower, "--json")
     assert (ran.code, ran.error["code"]) == (EXIT_INPUT, "CLI-08")
+    assert ran.error["unchanged"] == "nothing of these bundles was taken in", "there are no others"
     added = ok("record", "add", enrol(9).bundle, *lower)
     shown = cli("show", added["anchored"][0]["height"], *hospital.node).out
     assert added["anchored"][0]["transaction"] in shown, "ids are printed whole"

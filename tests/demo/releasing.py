@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from nacl import bindings
 
 from chainnode.cli.actions import releases
+from chainnode.cli.views import hidden_counts
 from chainnode.intake.table import cohort_table
 from chainnode.ledger.payloads import ObjectPointer
 from chainnode.ledger.records import BatchRecord
@@ -76,10 +77,10 @@ async def fetch(world: World, project: Project, authorised: int) -> Path:
     assert len(fetched.objects) == authorised and not fetched.failed, fetched.failed
     table = cohort_table((one.pseudonym, one.data_class, one.plaintext) for one in fetched.objects)
     stage.table(
-        f"Patients by condition and age band at onset (people; cells below {table.smallest_cell} hidden; "
-        f"{table.patients} patients, not de-duplicated)",
+        f"Patients by condition and age band at onset (people; {table.patients} patients, not de-duplicated)",
         ("condition", *table.bands, "total"),
         [(row.name, *row.cells, row.total) for row in table.rows[:8]],
+        hidden_counts(table.smallest_cell),
     )
     stage.look(f"ls {shown(workspace)}")
     return workspace

@@ -1,5 +1,6 @@
 """What the spectator of the demo sees: numbered titles, progress where it is long, what to look at."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,8 @@ class Stage:
     """Prints, and keeps what was said for the tests. A pipe gets plain lines instead of moving bars."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.console = Console(quiet=quiet, highlight=False, width=None if sys.stdout.isatty() else 110)
+        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 110
+        self.console = Console(quiet=quiet, highlight=False, width=width)
         self.said: list[str] = []
         self._started = time.monotonic()
 
@@ -48,9 +50,11 @@ class Stage:
         self.said.append(command)
         self.console.print(LOOK + command, style="dim", markup=False, soft_wrap=True)
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    def table(
+        self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = ""
+    ) -> None:
         self.said += [title, *(" | ".join(map(str, row)) for row in rows)]
-        self.console.print(table(title, columns, rows))
+        self.console.print(table(title, columns, rows, caption))
 
     @contextmanager
     def progress(self, text: str, total: int) -> Iterator[Step]:

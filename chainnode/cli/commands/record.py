@@ -150,9 +150,8 @@ def _outcome_tables(outcome: IntakeOutcome, bundles: int, dry_run: bool) -> list
         shown += [_report_table(outcome.report.table()), _report_table(outcome.report.resource_table())]
     if outcome.rejected:
         rows = [(number, one.index, one.resource_type, one.reason) for number, one in outcome.rejected]
-        shown.append(
-            table("Resources refused; the others went in", ("bundle", "entry", "type", "reason"), rows)
-        )
+        others = "; the others went in" if outcome.objects and not dry_run else ""
+        shown.append(table(f"Resources refused{others}", ("bundle", "entry", "type", "reason"), rows))
     if outcome.skipped:
         reasons = Counter(one.reason for one in outcome.skipped)
         shown.append(table("Not taken in", ("reason", "objects"), sorted(reasons.items())))
@@ -175,7 +174,8 @@ def _raise_failures(outcome: IntakeOutcome, bundles: int) -> None:
         raise OperatorError(
             CLI_INTAKE,
             f"{len(outcome.failed)} of {bundles} bundles were refused: {listed}",
-            unchanged="nothing of these bundles was taken in; the others were",
+            unchanged="nothing of these bundles was taken in"
+            + ("; the others were" if len(outcome.failed) < bundles else ""),
             next_step=outcome.failed[0][1].next_step,
         )
     left_out = [one for one in outcome.skipped if one.reason != TAKEN_IN_BEFORE]

@@ -19,6 +19,9 @@ from genesis.errors import EXIT_REFUSED, OperatorError
 
 app = typer.Typer(add_completion=False)
 
+FEW = 5
+"""Below so many transactions a percentile says nothing."""
+
 
 @app.command()
 def status(
@@ -76,7 +79,9 @@ async def _ask(client: GatewayClient) -> tuple[StatusReport, ChainInfo]:
 
 
 def _node(report: StatusReport) -> object:
-    p50, p95, p99 = report.commit_latency_ms
+    enough = report.transactions >= FEW and any(report.commit_latency_ms)
+    latency = " / ".join(f"{one:.1f}" for one in report.commit_latency_ms) if enough else "-"
+    names = {report.member: report.slug, **{link.member: link.slug for link in report.links}}
     voting = "yes" if report.voting else f"no: {report.why}"
     voters, own = [link for link in report.links if not link.observes], not report.observes
     return pairs(
@@ -84,12 +89,12 @@ def _node(report: StatusReport) -> object:
         {
             "height": report.height,
             "state root": report.state_root,
-            "view, primary": f"{report.view}, member {report.primary}",
+            "view, primary": f"{report.view}, {names.get(report.primary, report.primary)}",
             "voting": voting,
             "members linked": f"{sum(link.up for link in voters) + own} of {len(voters) + own}, "
             f"{report.quorum} needed",
             "transactions": report.transactions,
-            "commit latency p50/p95/p99 (ms)": f"{p50:.1f} / {p95:.1f} / {p99:.1f}",
+            "commit latency p50/p95/p99 (ms)": latency,
             "start to first commit (ms)": report.first_commit_ms or "-",
             "uptime (s)": report.uptime_ms // 1_000,
             "memory (MB)": size(report.rss_bytes),
@@ -102,7 +107,6 @@ def _links(report: StatusReport) -> object:
     now_ms = time.time_ns() // 1_000_000
     rows = [
         (
-            link.member,
             link.slug,
             "up" if link.up else "down",
             link.height,
@@ -111,4 +115,4 @@ def _links(report: StatusReport) -> object:
         )
         for link in report.links
     ]
-    return table("Links", ("member", "id", "link", "height", "last heard (s ago)", "queued (bytes)"), rows)
+    return table("Links", ("member", "link", "height", "last heard (s ago)", "queued (bytes)"), rows)
