@@ -10,8 +10,9 @@ import pytest
 
 from chainnode.node.api import Role
 from chainnode.node.config import CONFIG_NAME, NodeConfig, load_config
+from chainnode.node.passphrase import passphrase_source
 from chainnode.node.settings import render_config
-from genesis.errors import EXIT_INPUT, EXIT_KEY, EXIT_USAGE
+from genesis.errors import EXIT_INPUT, EXIT_KEY, EXIT_USAGE, OperatorError
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -61,6 +62,9 @@ def test_the_configuration_reads_its_passphrase_from_the_credential_after_the_gu
 ) -> None:
     config = edited(tmp_path)
     assert (config.passphrase_file, config.passphrase_credential) == (None, "boot")
+    with pytest.raises(OperatorError) as caught:
+        passphrase_source(config)  # this process is no service
+    assert "LoadCredential=boot:/etc/chainnode/boot.pass" in caught.value.next_step
     assert "LoadCredential=boot:/etc/chainnode/boot.pass" in UNIT and "/etc/chainnode/boot.pass" in GUIDE
 
 
