@@ -4,9 +4,7 @@ Each member can build the document for itself: members are numbered in the order
 that equal requests and settings give equal bytes, and equal words.
 """
 
-import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +15,6 @@ from genesis.codes import (
     GEN_EXISTS,
     GEN_INVALID,
     GEN_REQUEST_FOREIGN,
-    GEN_UNWRITABLE,
     GEN_WRONG_KEY,
 )
 from genesis.document import (
@@ -29,6 +26,7 @@ from genesis.document import (
     signed_body_bytes,
 )
 from genesis.errors import OperatorError, set_aside
+from genesis.files import exclusive, write_file
 from genesis.keys import verify
 from genesis.model import Genesis, Member, Registrar, Trustee, encode_body
 from genesis.request import JoinRequest, Keys, MemberKeys, RegistrarKeys, TrusteeKeys, request_body
@@ -148,12 +146,16 @@ def sign_file(data: bytes, member: str, sign: Callable[[bytes], bytes], source: 
 
 
 def sign(path: Path, member: str, sign: Callable[[bytes], bytes]) -> GenesisFile:
-    """Add the signature of `member` to the file at `path`, atomically; the file as it then is.
+    """Add the signature of `member` to the file at `path`, atomically; the file as it then is. The
+    signatures of others who sign it at the same time stay.
 
-    Raises what `sign_file` raises, and OperatorError GEN-01 (the file cannot be read), GEN-13 (not written).
+    Raises what `sign_file` raises, and OperatorError GEN-01 (the file cannot be read), GEN-13 (not written),
+    GEN-18 (another process keeps it).
     """
-    data = sign_file(read_limited(path, MAX_FILE_BYTES), member, sign, str(path))
-    write_file(path, data)
+    read_limited(path, MAX_FILE_BYTES)  # a file that is not there leaves no lock behind
+    with exclusive(path):
+        data = sign_file(read_limited(path, MAX_FILE_BYTES), member, sign, str(path))
+        write_file(path, data)
     return parse_file(data, str(path))
 
 
@@ -182,8 +184,13 @@ def put(path: Path, data: bytes) -> GenesisFile:
     """Write a document to `path`; where it stands there already, add what signatures `data` has more.
 
     Nothing that is there is ever lost. Returns the file as it then is. Raises OperatorError GEN-11
-    where something else has the name, GEN-01.
+    where something else has the name, GEN-01, GEN-13, GEN-18.
     """
+    with exclusive(path):
+        return _put(path, data)
+
+
+def _put(path: Path, data: bytes) -> GenesisFile:
     if path.exists() or path.is_symlink():
         there = read_limited(path, MAX_FILE_BYTES)
         try:
@@ -203,28 +210,3 @@ def put(path: Path, data: bytes) -> GenesisFile:
 
 def _otherwise(error: OperatorError) -> str:
     return "another document" if error.code is GEN_DIFFERENT else f"no genesis file ({error.code.code})"
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Replace the file at `path`, whole or not at all. Raises OperatorError GEN-13."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise OperatorError(
-            GEN_UNWRITABLE,
-            f"{path} cannot be written: {error.strerror or error}",
-            unchanged="the file is as it was",
-            next_step="check the folder's owner, its mode and the space on the disk",
-        ) from None

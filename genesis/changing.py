@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from consensus.types import Voter
-from genesis.ceremony import write_file
 from genesis.codes import GEN_CHANGE, GEN_CHANGE_DIFFERENT, GEN_CHANGE_EXISTS, GEN_CHANGE_KEY
 from genesis.document import read_limited
 from genesis.errors import OperatorError, quoted, set_aside
+from genesis.files import exclusive, write_file
 from genesis.keys import verify
 from genesis.membership import (
     ADMIT,
@@ -123,9 +123,15 @@ def sign_change(path: Path, member: str, sign: Callable[[bytes], bytes]) -> Chan
     """Add the signature of `member` to the file, atomically, beside those that are there; the file as it
     then is. `sign`: Ed25519 by the member's validator key.
 
-    Raises OperatorError GEN-01, GEN-13, GEN-14, and GEN-17 where the key is not the one that the change
-    names for this validator.
+    Others may sign it at the same time: it is read and written under a lock. Raises OperatorError GEN-01,
+    GEN-13, GEN-14, GEN-18, and GEN-17 where the key is not the one that the change names for this validator.
     """
+    read_change(path)  # a file that is none leaves no lock behind
+    with exclusive(path):
+        return _signed(path, member, sign)
+
+
+def _signed(path: Path, member: str, sign: Callable[[bytes], bytes]) -> ChangeFile:
     file = read_change(path)
     key = next((one.key for one in file.change.validators if one.id == member), None)
     signed = change_signed_bytes(file.change.chain_id, file.body)
@@ -165,8 +171,13 @@ def put_change(path: Path, data: bytes) -> ChangeFile:
     """Write a change to `path`; where it stands there already, add what signatures `data` has more. Returns
     the file as it then is.
 
-    Raises OperatorError GEN-16 where something else has the name, GEN-01, GEN-13.
+    Raises OperatorError GEN-16 where something else has the name, GEN-01, GEN-13, GEN-18.
     """
+    with exclusive(path):
+        return _put(path, data)
+
+
+def _put(path: Path, data: bytes) -> ChangeFile:
     if path.exists() or path.is_symlink():
         try:
             data = combine_changes([read_limited(path, MAX_CHANGE_BYTES), data])

@@ -1,6 +1,6 @@
 """Error codes of the genesis room."""
 
-from genesis.errors import EXIT_ENVIRONMENT, EXIT_INPUT, EXIT_KEY, define
+from genesis.errors import EXIT_ENVIRONMENT, EXIT_IN_USE, EXIT_INPUT, EXIT_KEY, define
 
 GEN_UNREADABLE = define("GEN-01", EXIT_INPUT, "the genesis file or join request cannot be read")
 GEN_MALFORMED = define("GEN-02", EXIT_INPUT, "the file is no genesis document in its one allowed encoding")
@@ -19,3 +19,4 @@ GEN_CHANGE = define("GEN-14", EXIT_INPUT, "the file is no change of members, or 
 GEN_CHANGE_DIFFERENT = define("GEN-15", EXIT_INPUT, "two copies of a change of members are not the same")
 GEN_CHANGE_EXISTS = define("GEN-16", EXIT_INPUT, "a change of members is never overwritten by another file")
 GEN_CHANGE_KEY = define("GEN-17", EXIT_KEY, "the key is not the one that the change of members names")
+GEN_BUSY = define("GEN-18", EXIT_IN_USE, "another process keeps the file that is to be signed or written")

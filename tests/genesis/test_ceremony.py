@@ -3,9 +3,10 @@
 import pytest
 
 from consensus.domain import digest
-from genesis.ceremony import build, combine, put, sign, sign_file, summary, write_file
+from genesis.ceremony import build, combine, put, sign, sign_file, summary
 from genesis.document import load_genesis, parse_file, parse_genesis
 from genesis.errors import OperatorError
+from genesis.files import write_file
 from genesis.request import parse_request, render_request
 from tests.genesis.consortium import CREATED_MS, HOSPITALS, NETWORK, public, signer
 

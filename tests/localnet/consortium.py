@@ -20,7 +20,7 @@ from chainnode.cli.actions.homes import (
     write_request,
 )
 from chainnode.vault.keystore import NodeKeys
-from genesis import ceremony
+from genesis import ceremony, files
 from genesis.request import JoinRequest
 
 NETWORK = "demo-net"
@@ -163,7 +163,7 @@ def build_genesis(folder: Path, requests: Iterable[JoinRequest], *, created_ms: 
         trustee_faults=1,
     )
     path = folder / GENESIS_NAME
-    ceremony.write_file(path, data)
+    files.write_file(path, data)
     return path
 
 
@@ -177,7 +177,7 @@ def hand_out(genesis_file: Path, hospitals: Iterable[Hospital]) -> None:
     """Every home gets its copy of the signed document."""
     data = genesis_file.read_bytes()
     for hospital in hospitals:
-        ceremony.write_file(hospital.home / GENESIS_NAME, data)
+        files.write_file(hospital.home / GENESIS_NAME, data)
 
 
 def found(
