@@ -129,7 +129,7 @@ def verdicts_table(release: ReleaseRecord) -> Any:
 def hidden_counts(few: int) -> str:
     """What "<5", "12+" and "0+" mean."""
     return (
-        f"<{few}: 1 to {few - 1} patients, the number is hidden. "
+        f"<{few}: 1 to {few - 1} patients, hidden. "
         "N+: N in the cells that are shown, and those that are hidden; 0+: all are in hidden cells."
     )
 

@@ -86,11 +86,15 @@ def apply(hospital, applicant, ok, tmp_path):
 def test_status_and_blocks(hospital, department, ok, cli):
     status = ok("status", *hospital.node)
     assert (status["slug"], status["voting"]) == ("hospital-a", True)
-    assert "cardio" in [one["department"] for one in ok("department", "list", *hospital.node)]
+    heights = {one["department"]: one["height"] for one in ok("department", "list", *hospital.node)}
     assert ok("study", "list", *hospital.node)[0]["study"] == "registry"
-    transaction = ok("show", "1", *hospital.node)["transactions"][0]
+    transaction = ok("show", heights["cardio"], *hospital.node)["transactions"][0]
     found = ok("show", transaction["id"], *hospital.node)
-    assert (found["height"], found["code"], found["payload_kind"]) == (1, "ok", "add-department")
+    assert (found["height"], found["code"], found["payload_kind"]) == (
+        heights["cardio"],
+        "ok",
+        "add-department",
+    )
     assert "state root" in cli("show", "1", *hospital.node).out
     assert "Node of hospital-a" in cli("status", *hospital.node).out
 

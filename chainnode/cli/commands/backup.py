@@ -130,10 +130,10 @@ def restore(
 
 def silence(blocks: int, height: int) -> str:
     """What a restored node does first. `height`: certified when the backup was made, 0 where not known."""
-    earliest = f", so height {height + blocks} or later" if height else ""
+    earliest = f" (height {height + blocks} or later)" if height else ""
     return (
-        f"started, it fetches the chain, follows and does not vote until about {blocks} more blocks than the "
-        f"others have then are certified{earliest}; status says which height"
+        "started, it fetches the chain, follows, and does not vote until the network has made about "
+        f"{blocks} more blocks{earliest}; status says which height"
     )
 
 
