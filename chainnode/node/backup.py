@@ -9,6 +9,7 @@ The local rows are those of one moment; what the pool takes in after it may be i
 before anything names them, so that no row speaks of an object that is missing.
 """
 
+import os
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -33,6 +34,7 @@ from chainnode.vault.secretformat import decode_document
 from consensus.codec import encode
 from genesis.document import Genesis, load_genesis
 from genesis.errors import OperatorError
+from genesis.private import PRIVATE_UMASK
 
 ROWS_BYTES = 1_048_576
 """About so many bytes of rows stand in one entry."""
@@ -140,6 +142,7 @@ def stopped_source(config: NodeConfig, closing: ExitStack) -> BackupSource:
     """
     lock = FolderLock(config.home)
     closing.callback(lock.release)
+    closing.callback(os.umask, os.umask(PRIVATE_UMASK))
     genesis = load_genesis(config.genesis_file)
     keys = open_keys(config, config.keystore_file)
     rows = open_local_rows(config.store_folder, genesis.chain_id)

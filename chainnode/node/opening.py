@@ -1,5 +1,6 @@
 """Opening what a node has on its machine: lock, keys, chain so far, pool. Everything, or nothing."""
 
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ from consensus.types import ReplicaSet
 from genesis.codes import GEN_UNREADABLE
 from genesis.document import Genesis, Member, load_genesis
 from genesis.errors import OperatorError, quoted
+from genesis.private import PRIVATE_UMASK
 
 VERIFY_AT_START = 1_000
 """The last blocks are looked over at every start; the certificates vouch for those below."""
@@ -61,6 +63,8 @@ def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
     config.home.mkdir(parents=True, exist_ok=True)
     lock = FolderLock(config.home)
     closing.callback(lock.release)
+    # LevelDB and obstore make files as the umask has them: in this process nobody else reads them.
+    closing.callback(os.umask, os.umask(PRIVATE_UMASK))
     genesis = _founded(config)
     keys = open_keys(config, config.keystore_file)
     settle_chain_folder(config.store_folder, genesis.chain_id)

@@ -1,8 +1,9 @@
 """Where the pool's bytes lie: a local folder or a bucket, behind obstore.
 
-Names are ids in hex. A local folder is created 0700, and what `put` returned from is durable: file
-and folder are flushed. A put is atomic; nothing half-written is ever seen under a name. A deleted
-file's blocks are freed, not wiped: who must rule out a look at the raw disk encrypts the disk.
+Names are ids in hex. A local folder is created 0700 with all above it that is missing, and what `put`
+returned from is durable: file and folder are flushed. A put is atomic; nothing half-written is ever
+seen under a name. A deleted file's blocks are freed, not wiped: who must rule out a look at the raw
+disk encrypts the disk.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from obstore.store import LocalStore, from_url
 from chainnode.pool.container import MAX_CIPHERTEXT_BYTES, check_ciphertext
 from chainnode.pool.errors import DISK_FULL, STORE_LOCATION, STORE_UNREACHABLE, ObjectError
 from genesis.errors import OperatorError, quoted
+from genesis.private import private_folder
 
 _NAME = re.compile(r"[0-9a-f]{32}")
 _FULL = ("os error 28", "os error 122")
@@ -47,7 +49,7 @@ class ObjectStore:
             if "://" in location and address.scheme != "file":
                 return cls(from_url(location), location, None, limit_bytes)
             folder = Path(unquote(address.path) if address.scheme == "file" else location)
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(folder)
             for leftover in folder.glob("*#*"):
                 # obstore writes beside the name first; a kill in between leaves that file.
                 leftover.unlink()

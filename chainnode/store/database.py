@@ -22,6 +22,7 @@ from chainnode.store.errors import (
     other_chain,
 )
 from genesis.errors import OperatorError, quoted
+from genesis.private import private_folder
 
 Write = tuple[bytes, bytes | None]
 """A key and its new value; None deletes."""
@@ -109,7 +110,7 @@ class Database(Readable):
         """
         super().__init__(path, None, damaged if held_by_peers else damaged_alone)
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(path)
             self._source = plyvel.DB(
                 str(path),
                 create_if_missing=True,

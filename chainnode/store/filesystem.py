@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+from genesis.private import private_folder
+
 
 class AppendFile(Protocol):
     """A file open for appending. `append` may raise OSError after writing a part."""
@@ -62,7 +64,7 @@ class RealAppendFile:
 class RealFileSystem:
     def make_folder(self, folder: Path) -> None:
         if not folder.is_dir():
-            folder.mkdir(mode=0o700, parents=True)
+            private_folder(folder)
             self.fsync_dir(folder.parent)
 
     def list(self, folder: Path) -> list[str]:

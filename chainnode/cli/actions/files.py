@@ -7,6 +7,7 @@ from pathlib import Path
 from chainnode.cli.errors import CLI_OUTPUT, bad_input
 from chainnode.cli.next_steps import shell
 from genesis.errors import OperatorError
+from genesis.private import private_folder
 
 
 def write_private(path: Path, data: bytes) -> Path:
@@ -16,7 +17,7 @@ def write_private(path: Path, data: bytes) -> Path:
     """
     temporary = path.with_name(f".{path.name}.part")
     try:
-        _private_folder(path.parent)
+        private_folder(path.parent)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
@@ -33,13 +34,6 @@ def write_private(path: Path, data: bytes) -> Path:
             next_step=shell("df", path.parent, remark="check space, and its permissions"),
         ) from None
     return path
-
-
-def _private_folder(folder: Path) -> None:
-    """The folder and whatever is missing above it, 0700. mkdir itself gives the mode to the last alone."""
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
-    for one in reversed(missing):
-        one.mkdir(mode=0o700, exist_ok=True)
 
 
 def read_limited(path: Path, limit_bytes: int, what: str) -> bytes:
