@@ -3,7 +3,6 @@
 from typing import Any
 
 from chainnode.cli.output import pairs, table
-from chainnode.node.api import lost_quorum
 from chainnode.node.whyreport import LackingReport, PeerReport, WhyReport
 
 
@@ -30,9 +29,7 @@ def why_tables(report: WhyReport) -> list[Any]:
 
 def _waits(report: WhyReport) -> list[str]:
     """What keeps blocks from being made as far as this node sees it, or that nothing does."""
-    others = [peer for peer in report.peers if peer.votes]
-    needed = report.quorum + (not report.votes)
-    waits = [lost_quorum(sum(peer.up for peer in others), len(others), needed)]
+    waits = [report.quorum_lost]
     if report.votes and report.silent_because:
         waits.append(f"this node does not vote: {report.silent_because}")
     if report.batches_waiting:

@@ -87,6 +87,7 @@ def status_reply(report: StatusReport) -> pb.StatusReply:
         free_bytes=report.free_bytes,
         alarms=report.alarms,
         observes=report.observes,
+        quorum_lost=report.quorum_lost,
         links=[
             pb.Link(
                 member=link.member,
@@ -127,6 +128,7 @@ def status_report(reply: pb.StatusReply) -> StatusReport:
         free_bytes=reply.free_bytes,
         alarms=tuple(reply.alarms),
         observes=reply.observes,
+        quorum_lost=reply.quorum_lost,
         links=tuple(
             LinkReport(
                 link.member,

@@ -72,7 +72,7 @@ class Link(_message.Message):
     def __init__(self, member: _Optional[int] = ..., slug: _Optional[str] = ..., up: _Optional[bool] = ..., height: _Optional[int] = ..., last_heard_ms: _Optional[int] = ..., queued_bytes: _Optional[int] = ..., observes: _Optional[bool] = ...) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("member", "slug", "network", "height", "state_root", "view", "primary", "voting", "why", "uptime_ms", "first_commit_ms", "rss_bytes", "disk_bytes", "transactions", "commit_latency_p50_ms", "commit_latency_p95_ms", "commit_latency_p99_ms", "links", "quorum", "free_bytes", "alarms", "observes")
+    __slots__ = ("member", "slug", "network", "height", "state_root", "view", "primary", "voting", "why", "uptime_ms", "first_commit_ms", "rss_bytes", "disk_bytes", "transactions", "commit_latency_p50_ms", "commit_latency_p95_ms", "commit_latency_p99_ms", "links", "quorum", "free_bytes", "alarms", "observes", "quorum_lost")
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     SLUG_FIELD_NUMBER: _ClassVar[int]
     NETWORK_FIELD_NUMBER: _ClassVar[int]
@@ -95,6 +95,7 @@ class StatusReply(_message.Message):
     FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
     ALARMS_FIELD_NUMBER: _ClassVar[int]
     OBSERVES_FIELD_NUMBER: _ClassVar[int]
+    QUORUM_LOST_FIELD_NUMBER: _ClassVar[int]
     member: int
     slug: str
     network: str
@@ -117,7 +118,8 @@ class StatusReply(_message.Message):
     free_bytes: int
     alarms: _containers.RepeatedScalarFieldContainer[str]
     observes: bool
-    def __init__(self, member: _Optional[int] = ..., slug: _Optional[str] = ..., network: _Optional[str] = ..., height: _Optional[int] = ..., state_root: _Optional[bytes] = ..., view: _Optional[int] = ..., primary: _Optional[int] = ..., voting: _Optional[bool] = ..., why: _Optional[str] = ..., uptime_ms: _Optional[int] = ..., first_commit_ms: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., disk_bytes: _Optional[int] = ..., transactions: _Optional[int] = ..., commit_latency_p50_ms: _Optional[float] = ..., commit_latency_p95_ms: _Optional[float] = ..., commit_latency_p99_ms: _Optional[float] = ..., links: _Optional[_Iterable[_Union[Link, _Mapping]]] = ..., quorum: _Optional[int] = ..., free_bytes: _Optional[int] = ..., alarms: _Optional[_Iterable[str]] = ..., observes: _Optional[bool] = ...) -> None: ...
+    quorum_lost: str
+    def __init__(self, member: _Optional[int] = ..., slug: _Optional[str] = ..., network: _Optional[str] = ..., height: _Optional[int] = ..., state_root: _Optional[bytes] = ..., view: _Optional[int] = ..., primary: _Optional[int] = ..., voting: _Optional[bool] = ..., why: _Optional[str] = ..., uptime_ms: _Optional[int] = ..., first_commit_ms: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., disk_bytes: _Optional[int] = ..., transactions: _Optional[int] = ..., commit_latency_p50_ms: _Optional[float] = ..., commit_latency_p95_ms: _Optional[float] = ..., commit_latency_p99_ms: _Optional[float] = ..., links: _Optional[_Iterable[_Union[Link, _Mapping]]] = ..., quorum: _Optional[int] = ..., free_bytes: _Optional[int] = ..., alarms: _Optional[_Iterable[str]] = ..., observes: _Optional[bool] = ..., quorum_lost: _Optional[str] = ...) -> None: ...
 
 class WhyRequest(_message.Message):
     __slots__ = ()

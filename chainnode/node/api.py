@@ -163,24 +163,13 @@ class LinkReport:
     observes: bool = False
 
 
-def lost_quorum(linked: int, others: int, quorum: int) -> str:
-    """The sentence that nothing can be committed, empty where it can. `linked` of the `others` are linked to
-    this node, which counts as one more; what they see of each other it cannot know."""
-    missing = quorum - linked - 1
-    if missing <= 0:
-        return ""
-    return (
-        f"quorum lost: {linked + 1} of {others + 1} members linked (this one included), {quorum} needed; "
-        f"nothing can be committed until {missing} more {'is' if missing == 1 else 'are'} back"
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class StatusReport:
     """`voting` is False while a guard keeps this node from voting; `why` says which, in words. `quorum`: of
     how many members votes are needed to commit. `free_bytes`: on the home's disk. `alarms`: sentences on
     what an operator has to mend: a disk nearly full, a clock that is off, evidence, a restored backup.
-    `observes`: the member does not vote at this height."""
+    `observes`: the member does not vote at this height. `quorum_lost`: why nothing can be committed now, as
+    far as links and the peers' own words show it; empty where it can."""
 
     member: int
     slug: str
@@ -202,12 +191,7 @@ class StatusReport:
     free_bytes: int = 0
     alarms: tuple[str, ...] = ()
     observes: bool = False
-
-    @property
-    def quorum_lost(self) -> str:
-        """Why nothing can be committed now as far as links show it, in words; empty where it can."""
-        voters = [link for link in self.links if not link.observes]
-        return lost_quorum(sum(link.up for link in voters), len(voters), self.quorum + self.observes)
+    quorum_lost: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,9 @@ from chainnode.node.opening import Opened, open_node
 from chainnode.node.passage import Passage
 from chainnode.node.peering import Peering, transport_config
 from chainnode.node.peerlist import HINT, unaddressed
+from chainnode.node.quorum import Quorum
 from chainnode.node.reads import Reads
-from chainnode.node.reporting import Reporting, trouble
+from chainnode.node.reporting import Reporting
 from chainnode.node.service import Service
 from chainnode.node.stash import Stash
 from chainnode.node.strong import StrongReads
@@ -102,6 +103,14 @@ class _House:
         )
         self.driver = Driver(self.engine, executor, self, now)
         self.watch = Watch(opened, lambda peer, frame: self.network.tell(peer, frame), log)
+        self.quorum = Quorum(
+            member=member,
+            names=opened.members.names,
+            members=lambda: opened.replica_sets(executor.tip.height + 1),
+            replica=self.engine.replica,
+            transport=self.transport,
+            peers=self.watch.peers,
+        )
         self._wire_links()
         self._wire_releases()
         self._wire_service(started_ms)
@@ -146,7 +155,7 @@ class _House:
             stash=self.stash,
             intake=self.batches,
             verify=opened.verify,
-            trouble=lambda: trouble(opened.replica_sets(executor.tip.height + 1), member, self.transport),
+            trouble=self.quorum.lost,
             reserve=self.watch.reserve,
             log=log,
         )
@@ -178,7 +187,7 @@ class _House:
         self._stop.set()
 
     def _alarms(self) -> tuple[str, ...]:
-        return (*self.keeping.alarms(), *self.watch.alarms())
+        return (*filter(None, [self.quorum.alarm()]), *self.keeping.alarms(), *self.watch.alarms())
 
     def _linked(self, peer: int) -> bool:
         link = self.transport.links().get(peer)
@@ -218,6 +227,7 @@ class _House:
             admissions=self.admissions,
             reserve=self.watch.reserve,
             alarms=self._alarms,
+            quorum_lost=self.quorum.lost,
         )
         insight = Insight(
             member=opened.member.number,
@@ -266,6 +276,7 @@ class _House:
         self._opened.executor.watchers.append(self._executed)
         self.network.watch_links(self.sync.on_link)
         self.network.watch_links(self.watch.witness.on_link)
+        self.network.watch_links(self.watch.peers.on_link)
         self.network.handle(wire.Status, self._on_status)
         self.network.handle(wire.Pulse, self.watch.peers.on_pulse)
         self.network.handle(wire.Evidence, self.watch.witness.on_frame)

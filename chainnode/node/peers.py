@@ -56,6 +56,10 @@ class Peers:
             heard = self.of(peer)
             heard.message, heard.message_at_ms = named(message), self._clock().monotonic_ms
 
+    async def on_link(self, peer: ReplicaId, up: bool) -> None:
+        """Whether it votes it has to say anew: it may be another release, or may have been restored."""
+        self.of(peer).voting = None
+
     async def on_status(self, peer: ReplicaId, frame: Status) -> None:
         self.of(peer).view, self.of(peer).height = frame.view, frame.height
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from chainnode.ledger.machine import Execution
 from chainnode.net.port import Transport
 from chainnode.node.admissions import Admissions
-from chainnode.node.api import LinkReport, StatusReport, lost_quorum
+from chainnode.node.api import LinkReport, StatusReport
 from chainnode.node.clock import now
 from chainnode.node.executor import Executor
 from chainnode.node.reserve import DiskReserve
 from chainnode.node.sync import Sync
 from consensus.replica import Replica
-from consensus.types import ReplicaId, ReplicaSet
+from consensus.types import ReplicaSet
 
 MEASURE_EVERY_MS = 10_000
 MEASURE_SHARE = 50
@@ -39,16 +39,6 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
-def trouble(voters: ReplicaSet, own: ReplicaId, transport: Transport) -> str:
-    """Why nothing can be committed now as far as links show it; empty where it can. `own` counts as linked to
-    itself, where it votes."""
-    links = transport.links()
-    others = [one for one in voters.ids if one != own]
-    linked = sum(one in links and links[one].up for one in others)
-    needed = voters.quorum + (own not in voters.ids)
-    return lost_quorum(linked, len(others), needed)
-
-
 class Reporting:
     def __init__(
         self,
@@ -65,7 +55,9 @@ class Reporting:
         admissions: Admissions,
         reserve: DiskReserve,
         alarms: Callable[[], tuple[str, ...]],
+        quorum_lost: Callable[[], str],
     ) -> None:
+        self._quorum_lost = quorum_lost
         self._reserve = reserve
         self._alarms = alarms
         self._network = network
@@ -122,6 +114,7 @@ class Reporting:
             links=tuple(self._links(voters)),
             free_bytes=self._reserve.free_bytes,
             alarms=self._alarms(),
+            quorum_lost=self._quorum_lost(),
         )
 
     def _links(self, voters: ReplicaSet) -> list[LinkReport]:

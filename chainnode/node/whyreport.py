@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from chainnode.node.quorum import Voter, lost_quorum
+
 
 @dataclass(frozen=True, slots=True)
 class PeerReport:
@@ -65,6 +67,13 @@ class WhyReport:
     lacking: LackingReport | None
     alarms: tuple[str, ...]
     peers: tuple[PeerReport, ...] = field(default=())
+
+    @property
+    def quorum_lost(self) -> str:
+        """As in status."""
+        own = [Voter(self.slug, True, not self.silent_because, own=True)] if self.votes else []
+        others = [Voter(peer.slug, peer.up, peer.voting is not False) for peer in self.peers if peer.votes]
+        return lost_quorum([*own, *others], self.quorum)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from chainnode.node.api import (
     Refused,
     Stamp,
     SubmitResult,
-    lost_quorum,
 )
+from chainnode.node.quorum import Voter, lost_quorum
 from chainnode.pool.errors import DISK_FULL
 from chainnode.pool.locators import open_locators
 from chainnode.vault.keys import KemKey, SigningKey
@@ -105,7 +105,8 @@ def test_busy_and_pending_are_not_taken_for_done(outcome, code, expected):
 
 
 def test_a_timeout_says_that_the_quorum_is_lost():
-    lost = lost_quorum(1, 3, 3)
+    away = [Voter("c", False, True), Voter("d", False, True)]
+    lost = lost_quorum([Voter("a", True, True, own=True), Voter("b", True, True), *away], 3)
     with pytest.raises(OperatorError, match=r"CLI-03.*is not certified yet: quorum lost: 2 of 4 members"):
         require_committed(SubmitResult(b"t" * 32, Outcome.PENDING, detail=lost))
 

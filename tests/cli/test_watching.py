@@ -43,7 +43,8 @@ def test_why_is_shown_whole_where_much_is_amiss():
     shown = why_tables(WHY)
     assert shown[:3] == [
         "quorum lost: 2 of 3 members linked (this one included), 3 needed; "
-        "nothing can be committed until 1 more is back",
+        "nothing can be committed until 1 more is back; "
+        "hospital-b and hospital-a follow without voting (status of each says until which height)",
         "this node does not vote: asks",
         "batches that wait to be ordered: 1",
     ]
@@ -51,7 +52,13 @@ def test_why_is_shown_whole_where_much_is_amiss():
 
 
 CALM = replace(
-    WHY, quorum=2, silent_because="", batches_waiting=0, lacking=None, alarms=(), peers=WHY.peers[:1]
+    WHY,
+    quorum=2,
+    silent_because="",
+    batches_waiting=0,
+    lacking=None,
+    alarms=(),
+    peers=(replace(WHY.peers[0], voting=True),),
 )
 
 
@@ -60,7 +67,8 @@ CALM = replace(
     [
         ({}, "everything that was proposed is certified: nothing is waited for"),
         ({"quorum": 3}, "quorum lost: "),
-        ({"silent_because": "asks"}, "this node does not vote: asks"),
+        ({"peers": WHY.peers[:1]}, "quorum lost: 1 of 2 members vote, 2 are needed: hospital-a follows"),
+        ({"silent_because": "asks", "quorum": 1}, "this node does not vote: asks"),
         ({"batches_waiting": 2}, "batches that wait to be ordered: 2"),
         ({"behind": 9}, "blocks are fetched: others are at 9, this node is at 7"),
         ({"votes": False, "silent_because": "not a member", "quorum": 1}, "everything that was proposed"),

@@ -48,6 +48,7 @@ STATUS = StatusReport(
     free_bytes=6,
     observes=True,
     alarms=("the disk", "the clock"),
+    quorum_lost="quorum lost",
 )
 WHY = WhyReport(
     member=1,

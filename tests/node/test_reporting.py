@@ -32,6 +32,7 @@ def report_on(home: Path) -> Reporting:
         admissions=SimpleNamespace(latencies=Latencies()),  # type: ignore[arg-type]
         reserve=SimpleNamespace(free_bytes=5),  # type: ignore[arg-type]
         alarms=lambda: ("the disk",),
+        quorum_lost=lambda: "quorum lost",
     )
 
 
@@ -46,7 +47,7 @@ def test_a_report_tells_the_node_and_each_of_its_links(tmp_path: Path):
     assert (report.slug, report.height, report.view, report.voting, report.why) == (
         "hospital-0", 7, 3, False, "asks its peers",
     )  # fmt: skip
-    assert (report.free_bytes, report.alarms) == (5, ("the disk",))
+    assert (report.free_bytes, report.alarms, report.quorum_lost) == (5, ("the disk",), "quorum lost")
     assert report.transactions == 2 and report.first_commit_ms == first > 0
     assert [(link.member, link.slug, link.height) for link in report.links] == [
         (1, "hospital-1", 1), (2, "hospital-2", 2), (3, "hospital-3", 3),

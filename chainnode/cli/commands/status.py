@@ -55,7 +55,7 @@ def status(
         if first and config is not None and config.genesis_file.exists():
             check_peers(config, [member.id for member in load_genesis(config.genesis_file).members])
         raise
-    data = asdict(report) | {"quorum_lost": report.quorum_lost}
+    data = asdict(report)
     show(data, _node(report), _links(report), *filter(None, [report.quorum_lost, *report.alarms]), json=json)
     if config is not None:
         check_peers(config, [slug for _, slug, _ in info.members])
