@@ -25,6 +25,17 @@ from consensus.types import ReplicaId, ReplicaSet, ReplicaSets, View
 M = TypeVar("M", PrePrepare, Prepare, Commit, BlockVote, ViewChange, NewView)
 
 
+LOG_LACKS_THE_CHAIN = "its vote log was lost, was damaged, or is older than its chain"
+CHAIN_LACKS_THE_LOG = "its chain is older than its vote log, or was set aside"
+RESTORED = "it was restored from a backup, which holds no votes"
+PEERS_KNOW_MORE = (
+    "peers hold votes of this node that its own log does not have: the log is older, was damaged, "
+    "or another process uses this key"
+)
+"""Why a replica does not rely on its vote log, as far as it is known. Not kept: after a restart it is found
+again, or is not known any more."""
+
+
 Sign: TypeAlias = Callable[[bytes], bytes]
 """Ed25519 over the bytes given, with one key."""
 
@@ -59,6 +70,8 @@ class Ballot:
         self.asking = True
         """Peers have not said yet which votes of this replica they hold (the rollback guard)."""
         self.hold: HoldRecord | None = None
+        self.lack = ""
+        """What the hold is for, in words; empty where that is the usual catching up, or not known."""
 
     def silent_because(self, marks: Watermarks, view: View) -> str:
         """Why this replica may not vote in `view` now; empty if it may."""
@@ -71,9 +84,8 @@ class Ballot:
         hold = self.hold
         if hold is not None and marks.low < hold.height:
             more = hold.height - marks.low
-            return (
-                f"not before height {hold.height} has a certificate (about {more} more blocks): "
-                "what it said on earlier ones is not known here"
+            return f"not before height {hold.height} has a certificate (about {more} more blocks): " + (
+                self.lack or "what it said on earlier ones is not known here"
             )
         if hold is not None and marks.epoch == hold.epoch and view < hold.view:
             return f"it may have left this view: waits for view {hold.view}"
@@ -82,8 +94,10 @@ class Ballot:
     def may_vote(self, marks: Watermarks, view: View) -> bool:
         return not self.silent_because(marks, view)
 
-    def keep_silent(self, epoch: int, view: View, height: int, out: Output) -> None:
-        """Hold until a certificate lies at `height` and the view is at least `view`; longer holds stand."""
+    def keep_silent(self, epoch: int, view: View, height: int, out: Output, lack: str = "") -> None:
+        """Hold until a certificate lies at `height` and the view is at least `view`; longer holds stand.
+        `lack`: what is wrong with the log, in words; empty where nothing is."""
+        self.lack = lack or self.lack
         old = self.hold
         if old is not None:
             height = max(height, old.height)

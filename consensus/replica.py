@@ -203,6 +203,13 @@ class Replica:
         """Whether it has not heard yet which of its votes the peers hold."""
         return self._parts.ballot.asking
 
+    @property
+    def held_back(self) -> tuple[SequenceNumber, str]:
+        """The height that has to have a certificate before it votes, and what is wrong with its vote log, in
+        words; 0 and empty where nothing is. Stays until the process ends, also when it votes again."""
+        hold, lack = self._parts.ballot.hold, self._parts.ballot.lack
+        return (hold.height, lack) if hold is not None and lack else (0, "")
+
     def votes_of(self, replica: ReplicaId) -> tuple[Message, ...]:
         """The last votes that this replica holds of `replica`, and its own stable certificate, for that one's
         `observed_own`."""

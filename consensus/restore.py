@@ -3,6 +3,7 @@ hold."""
 
 from collections.abc import Iterable, Iterator
 
+from consensus.ballot import CHAIN_LACKS_THE_LOG, LOG_LACKS_THE_CHAIN, PEERS_KNOW_MORE, RESTORED
 from consensus.messages import (
     BlockVote,
     Certified,
@@ -104,7 +105,8 @@ def _mistrust(
     reach now. Both mean silence until all of those are over."""
     epoch, view, logged = parts.ordering.marks.epoch, parts.changer.view, parts.certifier.logged
     if logged > executed:
-        parts.ballot.keep_silent(epoch, view, logged + parts.setting.parameters.window, out)
+        height = logged + parts.setting.parameters.window
+        parts.ballot.keep_silent(epoch, view, height, out, CHAIN_LACKS_THE_LOG)
     if logged < (0 if stable is None else stable.height) or (executed > 0 and not log):
         distrust(parts, out)
 
@@ -113,7 +115,8 @@ def distrust(parts: Parts, out: Output) -> None:
     """Votes may be missing from the log: no vote until a certificate reaches the old high watermark. The
     old low one was at most what is executed."""
     height = parts.certifier.executed + parts.setting.parameters.window
-    parts.ballot.keep_silent(parts.ordering.marks.epoch, parts.changer.view, height, out)
+    epoch, view = parts.ordering.marks.epoch, parts.changer.view
+    parts.ballot.keep_silent(epoch, view, height, out, LOG_LACKS_THE_CHAIN)
 
 
 def hold_beyond(parts: Parts, shown: Iterable[Message], out: Output) -> None:
@@ -130,7 +133,7 @@ def hold_beyond(parts: Parts, shown: Iterable[Message], out: Output) -> None:
         height = max(height, message_sequence(message))
         said = 0 if isinstance(message, Certified | BlockVote) else message.view
         epoch, view = max((epoch, view), (message.epoch, said))
-    parts.ballot.keep_silent(epoch, view, height + 2 * window, out)
+    parts.ballot.keep_silent(epoch, view, height + 2 * window, out, RESTORED)
 
 
 def retained(parts: Parts) -> tuple[Record, ...]:
@@ -239,4 +242,4 @@ def hold_for(parts: Parts, vote: SignedMessage, out: Output) -> None:
     """The log is older than `vote`: follow, and vote again when a certificate lies a full window beyond."""
     view = 0 if isinstance(vote, BlockVote) else vote.view
     height = max(message_sequence(vote), parts.ordering.marks.low) + parts.setting.parameters.window
-    parts.ballot.keep_silent(vote.epoch, view, height, out)
+    parts.ballot.keep_silent(vote.epoch, view, height, out, PEERS_KNOW_MORE)

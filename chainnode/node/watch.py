@@ -32,6 +32,8 @@ class Watch:
         folders = {config.home, config.store_folder, config.pool.folder}
         self._opened = opened
         self._member = opened.member.number
+        self._log = log
+        self._told_lack = ""
         self.restored = Restored(opened.store, [one.validator.public for one in opened.all_keys])
         self.peers = Peers(
             [one.number for one in genesis.members if one.number != self._member],
@@ -57,7 +59,9 @@ class Watch:
         )
 
     def note(self, turn: Turn, replica: Replica) -> None:
-        """What a turn brought of peers that lie or whose clocks are off; it is durable already."""
+        """What a turn brought of peers that lie or whose clocks are off, or that its own votes are missing here; it is
+        durable already."""
+        self._note_lack(replica)
         if self.restored.asking and not replica.asking:
             self.restored.heard()
         if self.restored.marked and turn.certified and replica.status().voting:
@@ -67,6 +71,25 @@ class Watch:
         for rejection in turn.rejections:
             if rejection.rule == CLOCK_RULE:
                 self.peers.proposed(rejection.replica, int(rejection.detail))
+
+    def _note_lack(self, replica: Replica) -> None:
+        """In the log, once for each thing that is wrong with the votes that this node holds of itself."""
+        height, lack = replica.held_back
+        if not lack or lack == self._told_lack:
+            return
+        self._told_lack = lack
+        if self.restored.marked:
+            self._log.info("follows without voting", because=lack, until_height=height)
+            return
+        damage = self._opened.votes.damage
+        self._log.error(
+            "own votes missing",
+            because=lack,
+            file=damage.file if damage is not None else "",
+            until_height=height,
+            does=f"follows, and casts no vote before height {height} has a certificate",
+            hint="look at the disk, at old copies of the home, and for a second process with this key",
+        )
 
     def alarms(self) -> tuple[str, ...]:
         """What is to be mended, a sentence each."""

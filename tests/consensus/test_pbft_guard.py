@@ -2,6 +2,7 @@
 
 import pytest
 
+from consensus.ballot import CHAIN_LACKS_THE_LOG, LOG_LACKS_THE_CHAIN, PEERS_KNOW_MORE, RESTORED
 from consensus.messages import Certified, NewView, PrePrepare, ViewChange
 from consensus.parameters import Parameters
 from consensus.ready import HoldRecord, StableRecord, ViewRecord
@@ -239,3 +240,33 @@ def test_an_own_vote_that_comes_back_is_not_counted_again(kind):
 def test_a_certificate_that_a_replica_passed_on_itself_is_no_vote():
     solo = Solo(1)
     assert solo.receive(Certified(certificate(1), 1)).halt is None and solo.replica.status().voting
+
+
+# --- why it does not rely on its log ---
+
+
+@pytest.mark.parametrize(
+    ("start", "shown", "height", "lack"),
+    [
+        ({}, (block_vote(5, 1),), 21, PEERS_KNOW_MORE),
+        ({"damage": True}, (), 16, LOG_LACKS_THE_CHAIN),
+        ({"records": [StableRecord(certificate(9))]}, (), 25, CHAIN_LACKS_THE_LOG),
+        ({"restored": True}, (), 32, RESTORED),
+        ({"records": [HoldRecord(0, 0, 7)]}, (), 0, ""),
+        ({}, (), 0, ""),
+    ],
+)
+def test_what_is_wrong_with_the_log_is_told_as_far_as_it_is_known(start, shown, height, lack):
+    solo = Solo(1, observed=False, **start)
+    solo.observe(*shown)
+    assert solo.replica.held_back == (height, lack)
+    said = solo.replica.status().silent_because
+    assert said.endswith(lack) and (not lack or f"not before height {height} has a certificate" in said)
+
+
+def test_who_only_catches_up_has_nothing_wrong_with_its_log():
+    solo = Solo(1, observed=False)
+    solo.observe(Certified(certificate(40), 2))
+    assert [record for record in solo.log if isinstance(record, HoldRecord)]
+    assert solo.replica.held_back == (0, "")
+    assert "what it said on earlier ones is not known here" in solo.replica.status().silent_because

@@ -10,6 +10,7 @@ from chainnode.net import wire
 from chainnode.node.restored import ASKING, MARK_KEY, Mark
 from chainnode.node.turn import Turn
 from chainnode.node.watch import Watch
+from consensus.ballot import PEERS_KNOW_MORE, RESTORED
 from consensus.codec import encode
 from consensus.parameters import Parameters
 from consensus.ready import Evidence, Rejection
@@ -46,14 +47,18 @@ class Scene:
             all_keys=(keys,),
             store=self.rows,
             executor=self.chain,
+            votes=SimpleNamespace(damage=None),
             replica_sets=lambda _: self.chain.founding.replica_set(),
             verify=verify,
         )
         self.watch = Watch(opened, lambda _, frame: self.told.append(frame), self.log)  # type: ignore[arg-type]
 
-    def note(self, turn: Turn, *, asking: bool = False, voting: bool = True) -> None:
+    def note(
+        self, turn: Turn, *, asking: bool = False, voting: bool = True, held_back: tuple[int, str] = (0, "")
+    ) -> None:
         status = SimpleNamespace(voting=voting)
-        self.watch.note(turn, SimpleNamespace(asking=asking, status=lambda: status))  # type: ignore[arg-type]
+        replica = SimpleNamespace(asking=asking, status=lambda: status, held_back=held_back)
+        self.watch.note(turn, replica)  # type: ignore[arg-type]
 
 
 def test_a_node_without_trouble_raises_no_alarm(tmp_path: Path):
@@ -84,6 +89,17 @@ def test_a_feature_that_this_release_lacks_is_named_before_its_height(
     assert scene.watch.alarms() == ()
 
 
+def test_a_log_that_lacks_votes_is_an_error_in_the_log_once(tmp_path: Path):
+    scene = Scene(tmp_path)
+    scene.note(Turn())
+    assert not scene.log.lines
+    for _ in range(2):
+        scene.note(Turn(), voting=False, held_back=(21, PEERS_KNOW_MORE))
+    ((event, fields),) = scene.log.lines
+    assert (event, fields["because"], fields["until_height"]) == ("own votes missing", PEERS_KNOW_MORE, 21)
+    assert "casts no vote before height 21" in fields["does"] and "second process" in fields["hint"]
+
+
 def test_the_mark_of_a_backup_goes_step_by_step(tmp_path: Path):
     rows = MemoryChainStore()
     mark = Mark(ASKING, Chain().validators[0].public, WALL_MS, 0)
@@ -91,7 +107,8 @@ def test_the_mark_of_a_backup_goes_step_by_step(tmp_path: Path):
     scene = Scene(tmp_path, rows)
     scene.note(Turn(), asking=True, voting=False)
     assert scene.watch.restored.asking
-    scene.note(Turn(), asking=False, voting=False)
+    scene.note(Turn(), asking=False, voting=False, held_back=(32, RESTORED))
+    assert scene.log.lines[-1][0] == "follows without voting", "that is no fault"
     assert not scene.watch.restored.asking and not Scene(tmp_path, rows).watch.restored.asking
     scene.note(Turn(), asking=False, voting=True)
     assert scene.watch.alarms(), "only a certificate shows that it is safe"
