@@ -9,7 +9,6 @@ The local rows are those of one moment; what the pool takes in after it may be i
 before anything names them, so that no row speaks of an object that is missing.
 """
 
-import os
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,21 +19,19 @@ from chainnode.node.archive import FORMAT, PIECE_BYTES, Header, Writer
 from chainnode.node.clock import wall_ms
 from chainnode.node.config import NodeConfig
 from chainnode.node.errors import NOD_UNREADABLE
-from chainnode.node.opening import Opened
+from chainnode.node.opening import Opened, occupy
 from chainnode.node.passphrase import open_keys
 from chainnode.node.restored import MARK_KEY
 from chainnode.pool.errors import ObjectError
 from chainnode.pool.objectstore import ObjectStore
 from chainnode.pool.pool import Pool
-from chainnode.store.localrows import open_local_rows
-from chainnode.store.lock import FolderLock
+from chainnode.store.localrows import LocalRows
 from chainnode.vault.files import read_file
 from chainnode.vault.keys import SigningKey
 from chainnode.vault.secretformat import decode_document
 from consensus.codec import encode
 from genesis.document import Genesis, load_genesis
 from genesis.errors import OperatorError
-from genesis.private import PRIVATE_UMASK
 
 ROWS_BYTES = 1_048_576
 """About so many bytes of rows stand in one entry."""
@@ -140,12 +137,10 @@ def stopped_source(config: NodeConfig, closing: ExitStack) -> BackupSource:
 
     Raises OperatorError STO-01 (it runs), GEN-xx, KEY-xx, CFG-xx, STO-xx, POL-03.
     """
-    lock = FolderLock(config.home)
-    closing.callback(lock.release)
-    closing.callback(os.umask, os.umask(PRIVATE_UMASK))
+    occupy(config.home, closing)
     genesis = load_genesis(config.genesis_file)
     keys = open_keys(config, config.keystore_file)
-    rows = open_local_rows(config.store_folder, genesis.chain_id)
+    rows = LocalRows(config.store_folder, genesis.chain_id)
     closing.callback(rows.close)
     own = (one.id for one in genesis.members if one.validator_key == keys.validator.public)
     pool = Pool.open(config.pool.folder, config.pool.objects_url or None)

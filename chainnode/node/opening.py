@@ -3,6 +3,7 @@
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from chainnode.ledger.founding import founding_of
 from chainnode.ledger.header import genesis_header
@@ -58,13 +59,17 @@ class Opened:
         return self.executor.replica_sets(sequence)
 
 
+def occupy(home: Path, closing: ExitStack) -> None:
+    """Until `closing` ends the home is this process's, and files that it makes are the owner's alone: LevelDB
+    and obstore leave that to the umask. Raises OperatorError STO-01, STO-03, STO-04, STO-09."""
+    closing.callback(FolderLock(home).release)
+    closing.callback(os.umask, os.umask(PRIVATE_UMASK))
+
+
 def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
     """Open everything, or nothing. Raises OperatorError."""
     config.home.mkdir(parents=True, exist_ok=True)
-    lock = FolderLock(config.home)
-    closing.callback(lock.release)
-    # LevelDB and obstore make files as the umask has them: in this process nobody else reads them.
-    closing.callback(os.umask, os.umask(PRIVATE_UMASK))
+    occupy(config.home, closing)
     genesis = _founded(config)
     keys = open_keys(config, config.keystore_file)
     settle_chain_folder(config.store_folder, genesis.chain_id)

@@ -23,7 +23,7 @@ from chainnode.pool.errors import ObjectError
 from chainnode.pool.pool import MAX_WRAP_BYTES, Pool
 from chainnode.pool.recipients import MAX_RECIPIENTS_BYTES
 from chainnode.store.errors import from_os_error
-from chainnode.store.localrows import open_local_rows
+from chainnode.store.localrows import LocalRows
 from chainnode.vault.errors import SealingError
 from chainnode.vault.keys import verify
 from chainnode.vault.sealedstream import MAGIC as SEALED_MAGIC
@@ -158,7 +158,7 @@ class _Filling:
         self._small(config, next(entries, None), GENESIS, config.genesis_file, MAX_GENESIS_BYTES)
         self._small(config, next(entries, None), KEYSTORE, config.keystore_file, MAX_FILE_BYTES)
         pool = Pool.open(self._outside(config.pool.folder))
-        rows = open_local_rows(self._outside(config.store_folder), header.chain_id)
+        rows = LocalRows(self._outside(config.store_folder), header.chain_id)
         try:
             for entry in entries:
                 path = self._optional(config, entry.name)

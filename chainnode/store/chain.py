@@ -1,7 +1,7 @@
 """Blocks, certificates, batches, state and receipts of one chain, and this node's own local rows.
 
 Two LevelDB folders below `path`. `chain` (its keys: reading.py) can be fetched anew from the peers; `local`
-(keys: l and the name) cannot, so that moving a damaged `chain` aside does not lose it.
+(localrows.py) cannot, so that moving a damaged `chain` aside does not lose it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,6 +10,7 @@ from pathlib import Path
 from chainnode.ledger.records import Event, Result
 from chainnode.ledger.transaction import SignedBatch, batch_digest
 from chainnode.store.database import Database, Write
+from chainnode.store.localrows import COUNT_BYTES, LocalRows
 from chainnode.store.reading import (
     APPLIED,
     BATCH,
@@ -17,6 +18,7 @@ from chainnode.store.reading import (
     CERTIFICATE,
     HEADER,
     HEIGHT_BYTES,
+    LOCAL_SEEN,
     ORDERED,
     RECEIPT,
     STATE,
@@ -33,16 +35,15 @@ from consensus.codec import encode
 from consensus.messages import QuorumCertificate
 from consensus.types import BatchRef, BlockHeader, Digest
 
-FORMAT, LOCAL_FORMAT = 2, 1
-_LOCAL = b"l"
+FORMAT = 2
 BLOOM_BITS = 10
 
 
 class ChainStore(ChainReader):
     """Reads may come from any thread, writes from one at a time.
 
-    Raises OperatorError STO-01 to STO-06 (see Database); a value that is whole to LevelDB and cannot be
-    ours is STO-02.
+    Raises OperatorError STO-01 to STO-06 (see Database) and STO-10 (see LocalRows); a value that is whole to
+    LevelDB and cannot be ours is STO-02.
     """
 
     def __init__(self, path: Path, chain_id: bytes) -> None:
@@ -52,17 +53,16 @@ class ChainStore(ChainReader):
         try:
             self._chain.bind(chain_id, FORMAT)
             super().__init__(self._chain)
-            self._local = Database(path / "local", held_by_peers=False)
+            self._tip = self._read_tip()
+            self._kept = self.kept()
+            self._local = LocalRows(path, chain_id, seen=self._local_seen())
         except BaseException:
             self._chain.close()
             raise
-        try:
-            self._local.bind(chain_id, LOCAL_FORMAT)
-            self._tip = self._read_tip()
-            self._kept = self.kept()
-        except BaseException:
-            self.close()
-            raise
+
+    def _local_seen(self) -> int | None:
+        """Blocks of an earlier release carry no count."""
+        return None if self._tip is None else int.from_bytes(self._chain.get(LOCAL_SEEN) or b"", "big")
 
     def close(self) -> None:
         self._chain.close()
@@ -158,7 +158,7 @@ class ChainStore(ChainReader):
             if self.batch_height(ref.digest) is None:
                 writes.append((ORDERED + ref.digest, height))
         writes += [(RECEIPT + request + height, data) for request, data in (receipts or {}).items()]
-        writes.append((APPLIED, height))
+        writes += [(APPLIED, height), (LOCAL_SEEN, self._local.writes.to_bytes(COUNT_BYTES, "big"))]
         self._chain.write(writes)
         self._tip = header
 
@@ -221,12 +221,11 @@ class ChainStore(ChainReader):
 
     def local_write(self, writes: Mapping[bytes, bytes | None]) -> None:
         """All of it or nothing, durable when this returns; None deletes."""
-        self._local.write([(_LOCAL + key, value) for key, value in writes.items()])
+        self._local.write(writes.items())
 
     def local_get(self, key: bytes) -> bytes | None:
-        return self._local.get(_LOCAL + key)
+        return self._local.get(key)
 
     def local_iter(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Pairs whose key begins with `prefix`, in order."""
-        for key, value in self._local.items(_LOCAL + prefix):
-            yield key[1:], value
+        return self._local.items(prefix)

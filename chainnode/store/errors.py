@@ -15,6 +15,7 @@ STO_NEWER_FORMAT = define("STO-06", EXIT_ENVIRONMENT, "the folder was written by
 STO_POISONED = define("STO-07", EXIT_ENVIRONMENT, "the vote log refused a write after a failed one")
 STO_OLDER_FORMAT = define("STO-08", EXIT_ENVIRONMENT, "the folder was written by an older release")
 STO_OWNER = define("STO-09", EXIT_ENVIRONMENT, "the node's folder belongs to another user")
+STO_LOST = define("STO-10", EXIT_ENVIRONMENT, "rows that this node alone holds are missing")
 
 FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_TEXTS = tuple(os.strerror(number) for number in FULL_ERRNOS)
@@ -46,8 +47,28 @@ def damaged_alone(path: Path, reason: str) -> OperatorError:
         STO_DAMAGED,
         f"{path} is damaged: {reason}",
         unchanged="nothing was repaired or deleted; the chain is not touched",
-        next_step=f"stop the node, move the folder aside ({set_aside(path, '.damaged')}), put the latest "
-        "backup in its place and start it again; no other node holds these rows",
+        next_step=_restore_step(path.with_name("chain"), path),
+    )
+
+
+def lost_alone(path: Path, reason: str) -> OperatorError:
+    """For what this node alone holds, where it is gone."""
+    return OperatorError(
+        STO_LOST,
+        f"{path} has lost rows that no other node holds: {reason}",
+        unchanged="nothing was started, made or deleted; no vote was sent",
+        next_step=_restore_step(path.with_name("chain")),
+    )
+
+
+def _restore_step(*lost: Path) -> str:
+    """A backup is restored whole, into a new home: rows of one time beside votes of another would be neither.
+    `lost`: the folders that have to be out of the way for a node to begin with the rows that are left."""
+    aside = "; ".join(set_aside(path, ".lost") for path in lost)
+    return (
+        "chainnode backup restore --help  # stop the node, and restore its latest backup into a new home "
+        f"in this one's place. Without a backup the rows are lost for good: {aside} lets the node start "
+        "without them; it fetches the chain from its peers"
     )
 
 

@@ -5,6 +5,7 @@ Keys (heights: 8 bytes, big-endian, so that they sort):
     m/chain m/format     chain id; format (see Database.bind)
     m/applied            height of the last executed block, written in one batch with all that it changed
     m/kept               two heights, see `Kept`
+    m/local              writes to `local` before the last block was written (8 bytes), see LocalRows
     h <height>           BlockHeader
     b <height>           StoredBody: refs, results, events
     c <height>           QuorumCertificate
@@ -36,7 +37,7 @@ HEIGHT_BYTES = 8
 VALUE_LIMIT_BYTES = 256 * 1024 * 1024
 """Far above the largest block body; a length beyond it is damage."""
 
-APPLIED, KEPT = b"m/applied", b"m/kept"
+APPLIED, KEPT, LOCAL_SEEN = b"m/applied", b"m/kept", b"m/local"
 HEADER, BODY, CERTIFICATE, TRANSACTION, KEPT_TRANSACTION = b"h", b"b", b"c", b"t", b"x"
 STATE, BATCH, UNORDERED, ORDERED, RECEIPT = b"s", b"d", b"u", b"o", b"r"
 

@@ -36,6 +36,7 @@ from chainnode.store.reading import (
     HEADER,
     KEPT,
     KEPT_TRANSACTION,
+    LOCAL_SEEN,
     ORDERED,
     STATE,
     TRANSACTION,
@@ -299,6 +300,9 @@ class Staging:
         self._db.write(
             [(at_height(HEADER, 0), encode(genesis)), (at_height(BODY, 0), encode(body))], sync=False
         )
+        seen = old.database.get(LOCAL_SEEN)
+        if seen is not None:
+            self._db.write([(LOCAL_SEEN, seen)], sync=False)
         for key, value in old.own_entries():
             self._db.write([(key, value)], sync=False)
         for digest in list(old.unordered_batches()):
