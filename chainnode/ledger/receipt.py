@@ -46,6 +46,11 @@ RECEIPT_VERSION = 1
 EPOCHS_VERSION = 2
 """Of a receipt that shows how members changed since genesis."""
 MAX_RECEIPT_BYTES = 64 * 1024 * 1024
+MAX_RECEIPT_ITEMS = 1_000_000
+"""CBOR items in a receipt, some 64 bytes of memory each. Of 1,000 objects, each of another patient and batch:
+49 transactions of 3 items (3 of the enrolment, 16 consents given and 16 revoked, 10 revocations, 3 grants,
+the anchoring), 16 rows and 11 records of 3 items, a pointer of 15, 100 nodes and buckets; and 10,000 epochs:
+353,000."""
 
 BODY_FIELDS = (
     "type", "version", "chain", "request", "header", "transactions", "records", "nodes", "buckets",
@@ -174,7 +179,7 @@ def build_receipt_body(
 def attach_certificate(body: bytes, certificate: QuorumCertificate, proof: EpochProof = ()) -> bytes:
     """The finished receipt from a body of `build_receipt_body`, its block's certificate, and the proof of its
     epoch."""
-    content = cbor.decode(body, limit_bytes=MAX_RECEIPT_BYTES)
+    content = cbor.decode(body, limit_bytes=MAX_RECEIPT_BYTES, limit_items=MAX_RECEIPT_ITEMS)
     assert isinstance(content, dict) and "certificate" not in content
     assert len(proof) == certificate.epoch, "one step for each change of the voters"
     more: dict[str, Plain] = {"certificate": encode(certificate)}

@@ -21,6 +21,7 @@ from chainnode.ledger.payloads import Apply, ObjectPointer
 from chainnode.ledger.proof import StateWitness, value_hash
 from chainnode.ledger.receipt import (
     MAX_RECEIPT_BYTES,
+    MAX_RECEIPT_ITEMS,
     RECEIPT_FIELDS,
     RECEIPT_TYPE,
     RECEIPT_VERSION,
@@ -198,7 +199,7 @@ class _Facts:
 
 def _fields(data: bytes) -> Fields:
     try:
-        content = cbor.decode(data, limit_bytes=MAX_RECEIPT_BYTES)
+        content = cbor.decode(data, limit_bytes=MAX_RECEIPT_BYTES, limit_items=MAX_RECEIPT_ITEMS)
         version = content.get("version") if isinstance(content, dict) else None
         names = RECEIPT_FIELDS.get(version) if isinstance(version, int) else None
         fields = Fields(content, names or RECEIPT_FIELDS[RECEIPT_VERSION], "the receipt")

@@ -14,7 +14,7 @@ from chainnode.ledger.evidencefile import (
     verify_evidence,
 )
 from chainnode.ledger.founding import Founding, founding_of
-from chainnode.ledger.receipt import MAX_RECEIPT_BYTES
+from chainnode.ledger.receipt import MAX_RECEIPT_BYTES, MAX_RECEIPT_ITEMS
 from chainnode.ledger.statement import AdmissionRefusal, NodeStatement, verify_refusal
 from chainnode.ledger.verification import Report, verify_receipt
 from consensus.codec import DecodeError, decode
@@ -103,7 +103,7 @@ def _is_statement(data: bytes) -> bool:
 def _cbor_fields(data: bytes) -> set[str]:
     """The names in a CBOR map; none where the bytes are something else."""
     try:
-        outer = cbor.decode(data, limit_bytes=MAX_RECEIPT_BYTES)
+        outer = cbor.decode(data, limit_bytes=MAX_RECEIPT_BYTES, limit_items=MAX_RECEIPT_ITEMS)
     except cbor.CborError:
         return set()
     return {str(name) for name in outer} if isinstance(outer, dict) else set()
