@@ -128,7 +128,10 @@ def _usage(error: typer.TyperException, args: Sequence[str]) -> Report:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "chainnode"
     following = command(*path.split()[1:], "--help")
-    return Report("CLI-01", error.format_message(), "nothing was done", following, EXIT_USAGE)
+    # The parser folds long messages: here they are one line.
+    return Report(
+        "CLI-01", " ".join(error.format_message().split()), "nothing was done", following, EXIT_USAGE
+    )
 
 
 def _bug_log() -> tuple[logging.Logger, str]:

@@ -158,6 +158,16 @@ def require_ids(**ids: str) -> None:
             )
 
 
+def require_text(option: str, text: str, longest: int, *, least: int = 1) -> None:
+    """Other hospitals read it: as a name it has one line, without what a terminal obeys or hides. Raises
+    OperatorError CLI-01."""
+    following = command("request", "new", "--help")
+    if not least <= len(text) <= longest:
+        raise usage(f"the {option} has {len(text)} characters, {least} to {longest} are allowed", following)
+    if not text.isprintable():
+        raise usage(f"{text[:80]!a} is no {option}: one line of printable characters is", following)
+
+
 def hex_id(text: str, length: int, what: str) -> bytes:
     """An id of `length` bytes from its hex digits; `what`: "handle", "object" or "consent".
 

@@ -1,8 +1,9 @@
 """What a command prints: a table for people, or with --json one JSON document for programs.
 
 Results go to stdout, errors and warnings to stderr. Bytes are shown in hex, ids whole: what is printed can be
-given to the next command. With --json an error holds the warnings that came before it, so that stderr is one
-document too; without an error they are lines for people, as ever.
+given to the next command. Texts come from chains, files, peers and users: what a terminal would obey or hide
+in them is escaped here, in one place. With --json an error holds the warnings that came before it, so that
+stderr is one document too; without an error they are lines for people, as ever.
 """
 
 import re
@@ -18,6 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from chainnode.cli.errors import Report
+from genesis.display import unseen, visible
 
 _ID = re.compile(r"[0-9a-f]{32}")
 WORD = 12
@@ -27,6 +29,12 @@ BORDER = 3
 
 _held: ContextVar[list[str] | None] = ContextVar("held", default=None)
 """With --json: the warnings so far. Without, they are printed at once."""
+
+
+class Lines(tuple[str, ...]):
+    """Lines of a table's cell. A line break within one of them is escaped."""
+
+    __slots__ = ()
 
 
 def hold_warnings(json: bool) -> None:
@@ -43,19 +51,31 @@ def plain(value: Any) -> Any:
     """A value for JSON: bytes as hex, everything else that JSON lacks as text."""
     if isinstance(value, bytes):
         return value.hex()
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {plain(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, Sequence | frozenset):
         return [plain(item) for item in value]
     if isinstance(value, msgspec.Struct):
         return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
-    return str(value)
+    return plain(str(value))
 
 
 def _json(value: Any) -> str:
-    return msgspec.json.format(msgspec.json.encode(plain(value)), indent=2).decode()
+    text = msgspec.json.format(msgspec.json.encode(plain(value)), indent=2).decode()
+    if text.isascii() and "\x7f" not in text:
+        return text
+    # Line breaks are the format's own: within texts they are escaped already.
+    return "".join(_escaped(one) if one != "\n" and unseen(one) else one for one in text)
+
+
+def _escaped(one: str) -> str:
+    """A character as JSON spells it by its number; two numbers of UTF-16 where it takes two."""
+    units = one.encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 class Folding(Table):
@@ -85,8 +105,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], cap
     `caption` stands below and explains what a cell may show.
     """
     cells = [[_cell(value) for value in row] for row in rows]
-    built = Folding(title=escape(title), title_justify="left", title_style="bold")
-    built.caption, built.caption_justify = escape(caption) or None, "left"
+    built = Folding(title=_safe(title), title_justify="left", title_style="bold")
+    built.caption, built.caption_justify = _safe(caption) or None, "left"
     for index, column in enumerate(columns):
         numeric = bool(cells) and all(_numeric(row[index]) for row in cells)
         # Where the terminal is narrow, texts and headers wrap; numbers and short words do not.
@@ -95,7 +115,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], cap
         words = (len(word) for row in (columns, *cells) for word in row[index].split())
         built.needed += BORDER + max(min(WORD, max(words, default=0)), widest if numeric or whole else 0)
         built.add_column(
-            escape(column),
+            _safe(column),
             justify="right" if numeric else "left",
             overflow="fold",
             # Cropped, a number would be another number.
@@ -112,7 +132,14 @@ def _cell(value: Any) -> str:
         return value.hex()
     if isinstance(value, float):
         return f"{value:.1f}"
-    return "-" if value is None else str(value)
+    if isinstance(value, Lines):
+        return "\n".join(map(visible, value))
+    return "-" if value is None else visible(str(value))
+
+
+def _safe(text: str) -> str:
+    """For rich: nothing that a terminal would obey, and no markup."""
+    return escape(visible(text))
 
 
 def _whole(text: str) -> bool:
@@ -138,7 +165,7 @@ def show(data: Any, *shown: Any, json: bool) -> None:
         return
     out = console()
     for item in shown:
-        out.print(escape(item) if isinstance(item, str) else item, soft_wrap=isinstance(item, str))
+        out.print(_safe(item) if isinstance(item, str) else item, soft_wrap=isinstance(item, str))
 
 
 def show_error(report: Report, *, json: bool) -> None:
@@ -158,9 +185,9 @@ def show_error(report: Report, *, json: bool) -> None:
         sys.stderr.write(_json({"error": error}) + "\n")
         return
     out = console(stderr=True)
-    out.print(f"[bold red]error\\[{escape(report.code)}][/]: {escape(report.what)}", soft_wrap=True)
-    out.print(f"  unchanged: {escape(report.unchanged)}", soft_wrap=True)
-    out.print(f"  next:      {escape(report.next_step)}", soft_wrap=True)
+    out.print(f"[bold red]error\\[{_safe(report.code)}][/]: {_safe(report.what)}", soft_wrap=True)
+    out.print(f"  unchanged: {_safe(report.unchanged)}", soft_wrap=True)
+    out.print(f"  next:      {_safe(report.next_step)}", soft_wrap=True)
 
 
 def warn(text: str) -> None:
@@ -169,7 +196,7 @@ def warn(text: str) -> None:
     if held is not None:
         held.append(text)
         return
-    console(stderr=True).print(f"[yellow]warning[/]: {escape(text)}", soft_wrap=True)
+    console(stderr=True).print(f"[yellow]warning[/]: {_safe(text)}", soft_wrap=True)
 
 
 def show_warnings() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from chainnode.cli.actions.lookups import Found, FoundBlock, FoundObject, FoundTransaction
 from chainnode.cli.actions.requests import ID_DIGITS, RequestView
-from chainnode.cli.output import pairs, table, when
+from chainnode.cli.output import Lines, pairs, table, when
 from chainnode.intake.table import CohortTable
 from chainnode.ledger.payloads import Purpose, UsePolicy
 from chainnode.ledger.records import BASIS_LIVE, BASIS_STANDING, ReleaseRecord
@@ -62,8 +62,13 @@ def requests_table(views: list[RequestView]) -> Any:
     rows = [
         (
             short(view.request_id),
-            f"{view.title}\n{view.member}: {use(view.record.purpose)}, {len(view.record.objects)} objects\n"
-            f"until {when(view.record.expires_ms)} UTC",
+            Lines(
+                (
+                    view.title,
+                    f"{view.member}: {use(view.record.purpose)}, {len(view.record.objects)} objects",
+                    f"until {when(view.record.expires_ms)} UTC",
+                )
+            ),
             _signed(view),
             view.story,
         )
@@ -76,10 +81,10 @@ def requests_table(views: list[RequestView]) -> Any:
     return built
 
 
-def _signed(view: RequestView) -> str | None:
+def _signed(view: RequestView) -> Lines | None:
     """`head permit` and `patient permit (5)`, a line each."""
     counts = Counter(f"{one.role} {one.record.decision}" for one in view.grants)
-    return "\n".join(what if count == 1 else f"{what} ({count})" for what, count in counts.items()) or None
+    return Lines(what if count == 1 else f"{what} ({count})" for what, count in counts.items()) or None
 
 
 def request_tables(view: RequestView) -> list[Any]:

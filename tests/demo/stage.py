@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from chainnode.cli.output import table
+from genesis.display import visible
 
 INDENT = "    "
 LOOK = INDENT + "look: "
@@ -33,7 +35,7 @@ class Stage:
     def title(self, number: int, text: str) -> None:
         elapsed = time.monotonic() - self._started
         self.said.append(f"{number}. {text}")
-        self.console.print(f"\n[bold]{number:>2}. {text}[/bold]  [dim]{elapsed:.0f} s[/dim]")
+        self.console.print(f"\n[bold]{number:>2}. {escape(visible(text))}[/bold]  [dim]{elapsed:.0f} s[/dim]")
 
     def gap(self) -> None:
         self.console.print()
@@ -41,14 +43,14 @@ class Stage:
     def line(self, text: str) -> None:
         self.said.append(text)
         width = self.console.width - len(INDENT)
-        for part in Text(text).wrap(self.console, width):
+        for part in Text(visible(text)).wrap(self.console, width):
             part.rstrip()
             self.console.print(INDENT + part.plain, markup=False, soft_wrap=True)
 
     def look(self, command: str) -> None:
         """A command to paste, which works with the nodes down. Never wrapped: a broken one is two."""
         self.said.append(command)
-        self.console.print(LOOK + command, style="dim", markup=False, soft_wrap=True)
+        self.console.print(LOOK + visible(command), style="dim", markup=False, soft_wrap=True)
 
     def table(
         self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = ""

@@ -27,7 +27,7 @@ from chainnode.cli.options import (
     known_terms,
     use_policy,
 )
-from chainnode.cli.output import console, plain, show, table, when
+from chainnode.cli.output import Lines, console, plain, show, table, when
 from chainnode.cli.views import use
 from chainnode.gateway.client import GatewayClient
 from chainnode.intake.bundle import Limits, read_bundle
@@ -222,7 +222,7 @@ def list_(
         columns = ("object", "handle", "data_class", "member", "department")
         data: list[Any] = [dict(zip(columns, row, strict=True)) for row in rows]
         lines = [
-            (id_, f"{data_class}, {owner}/{slug}\nhandle {handle.hex()}")
+            (id_, Lines((f"{data_class}, {owner}/{slug}", f"handle {handle.hex()}")))
             for id_, handle, data_class, owner, slug in rows
         ]
         show(data, table("Objects", ("object", "what, whose"), lines), json=json)

@@ -30,6 +30,7 @@ from chainnode.cli.options import (
     open_key,
     passphrase,
     require_ids,
+    require_text,
     split_list,
     use_policy,
 )
@@ -38,6 +39,7 @@ from chainnode.cli.views import cohort_counts, done, request_data, requests_tabl
 from chainnode.gateway.client import GatewayClient
 from chainnode.intake.table import cohort_table
 from chainnode.ledger.payloads import DATA_CLASSES, MODIFIERS, PERMISSIONS, Purpose
+from chainnode.ledger.rows import MAX_PLAN_CHARACTERS, MAX_TITLE_CHARACTERS
 from chainnode.ledger.transaction import ID_BYTES
 from chainnode.node.api import Refused, Role, SubmitResult
 from chainnode.vault.head import HeadKeys
@@ -103,6 +105,8 @@ def new(
     """File an application: a fresh project key file, signed for by the head of the department."""
     target = Target(home, socket, Role.RESEARCHER, min_height)
     require_ids(department=department, project=project)
+    require_text("title", title, MAX_TITLE_CHARACTERS)
+    require_text("plan", plan, MAX_PLAN_CHARACTERS, least=0)
     terms = use_policy(purpose, meets, disease)
     wanted = Purpose(terms.permission, terms.disease, for_profit, terms.modifiers)
     objects = [hex_id(text, ID_BYTES, "object") for text in split_list(object_)]
