@@ -129,13 +129,14 @@ def check_origin(voters: ReplicaSet, member: ReplicaId) -> Refusal | None:
 def check_batch(
     batch: SignedBatch,
     *,
-    origin_key: Callable[[ReplicaId], bytes | None],
+    origin_key: Callable[[ReplicaId], bytes | None] | None,
     chain_id: bytes,
     parameters: Parameters,
     verify: Verify,
     valid_point: ValidPoint,
 ) -> tuple[BatchRef, BatchBody] | Refusal:
-    """Everything about a batch that does not need the state; `origin_key`: ReplicaSet.key.
+    """Everything about a batch that does not need the state; `origin_key`: ReplicaSet.key, None for a batch
+    that a certified block names: those who ordered it have judged whose it is.
 
     Validity windows are left to execution: they depend on the height.
     """
@@ -148,7 +149,7 @@ def check_batch(
 
 def _check_batch(
     batch: SignedBatch,
-    origin_key: Callable[[ReplicaId], bytes | None],
+    origin_key: Callable[[ReplicaId], bytes | None] | None,
     parameters: Parameters,
     form: FormContext,
 ) -> tuple[BatchRef, BatchBody]:
@@ -156,12 +157,13 @@ def _check_batch(
         body = decode(batch.body, BatchBody, limit_bytes=parameters.batch_bytes)
     except DecodeError as error:
         raise RefusedError(error.code, error.detail) from None
-    key = origin_key(body.origin)
-    if key is None:
-        raise RefusedError("unknown-origin", f"origin {body.origin}")
     require_length(batch.signature, SIGNATURE_BYTES, "the origin's signature")
-    signed = batch_signed_bytes(form.chain_id, batch.body)
-    require(form.verify(key, signed, batch.signature), "bad-signature", "the origin's")
+    if origin_key is not None:
+        key = origin_key(body.origin)
+        if key is None:
+            raise RefusedError("unknown-origin", f"origin {body.origin}")
+        signed = batch_signed_bytes(form.chain_id, batch.body)
+        require(form.verify(key, signed, batch.signature), "bad-signature", "the origin's")
     require(body.origin_sequence >= 0, "malformed", "origin_sequence is negative")
     require(body.expiry_height >= 1, "malformed", "expiry_height is to be 1 at least")
     count = len(body.transactions)

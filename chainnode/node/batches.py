@@ -65,6 +65,8 @@ class Batches:
         self._log = log
         self._pending: list[Actions] = []
         self._here: list[BatchRef] = []
+        self._certified: dict[Digest, None] = {}
+        """Batches that proven blocks name, and that are not here yet."""
         self._requests: Counter[ReplicaId] = Counter()
         self._complaints = Complaints(log)
         self._watchers: list[Callable[[], None]] = []
@@ -121,6 +123,12 @@ class Batches:
                 self._wake.set()
             else:
                 self._do(self._rules.fetch(Fetch(ref, tuple(sources)), now()))
+
+    def want_certified(self, refs: Sequence[BatchRef], sources: Sequence[ReplicaId]) -> None:
+        """The same for batches that proven blocks name. They are taken whoever made them: a node that is
+        behind may not know the origin's key yet, or no longer, and would never get past that block."""
+        self._certified = {ref.digest: None for ref in refs}
+        self.want(refs, sources)
 
     def relay(self, relays: Sequence[Relay]) -> None:
         """Hand batches to a primary that leaves them waiting."""
@@ -220,10 +228,12 @@ class Batches:
     async def _check(self, batch: SignedBatch) -> tuple[BatchRef, BatchBody] | Refusal:
         known = self._executor.origin_keys
 
+        certified = batch_digest(batch.body) in self._certified
+
         def check_under(turn: int) -> tuple[BatchRef, BatchBody] | Refusal:
             return check_batch(
                 batch,
-                origin_key=lambda origin: next(iter(known(origin)[turn:]), None),
+                origin_key=None if certified else lambda origin: next(iter(known(origin)[turn:]), None),
                 chain_id=self._chain_id,
                 parameters=self._parameters,
                 verify=self._verify,

@@ -168,7 +168,7 @@ class _House:
             driver=self.driver,
             verify=opened.verify,
             offer=self.network.offer,
-            want=self.batches.want,
+            want=self.batches.want_certified,
             log=log,
         )
         self.keeping = ChainKeeping(

@@ -24,7 +24,7 @@ FETCH_BLOCKS = 64
 """Of how many blocks ahead the batches are fetched at once."""
 
 WantBatches = Callable[[Sequence[BatchRef], Sequence[ReplicaId]], None]
-"""Fetch batches that are not here from these peers."""
+"""Fetch batches that proven blocks name and that are not here, from these peers; those alone."""
 
 
 class Sync:

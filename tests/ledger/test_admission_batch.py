@@ -77,6 +77,23 @@ def test_rows_of_a_batch_stand_in_the_order_of_its_transactions() -> None:
         assert rule(batch(*submissions, rows=rows)) == "row-mismatch"
 
 
+def test_of_a_batch_that_a_certified_block_names_all_but_its_origin_is_checked() -> None:
+    def named(candidate: SignedBatch) -> object:
+        return check_batch(
+            candidate,
+            origin_key=None,
+            chain_id=CHAIN.chain_id,
+            parameters=CHAIN.parameters,
+            verify=verify,
+            valid_point=valid_point,
+        )
+
+    good = batch(release("1"))
+    assert not isinstance(named(structs.replace(good, signature=bytes(64))), Refusal)
+    for spoiled in (structs.replace(good, signature=bytes(63)), batch(release("1"), rows=[row("x", b"")])):
+        assert isinstance(named(spoiled), Refusal)
+
+
 def test_an_origin_that_is_no_member_is_refused() -> None:
     assert rule(batch(release("1"), origin=4)) == "unknown-origin"
 

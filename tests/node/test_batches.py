@@ -239,6 +239,20 @@ async def test_a_wanted_batch_is_fetched_or_told_to_be_here(node: Node):
     await until(lambda: node.ready == [here, there])
 
 
+async def test_a_batch_that_a_proven_block_names_is_taken_whoever_made_it(node: Node):
+    """A node that is behind may know the origin's key no longer, or not yet: it would never get on."""
+    batch, ref = node.lone.batch(node.lone.department("surgery"), origin=1)
+    foreign = structs.replace(batch, signature=bytes(64))
+    await node.comes(foreign)
+    assert node.log.said("batch refused") == 1 and not node.ready
+    node.batches.want_certified([ref], [1])
+    await node.comes(foreign)
+    await until(lambda: node.ready == [ref])
+    other, _ = node.lone.batch(node.lone.department("oncology"), origin=1)
+    await node.comes(structs.replace(other, signature=bytes(64)))
+    assert node.log.said("batch refused") == 2, "no other batch is"
+
+
 async def test_after_a_start_unordered_batches_are_ready_again_and_ordered_ones_are_not():
     lone = Lone()
     ordered = lone.stored(lone.department("surgery"))

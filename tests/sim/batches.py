@@ -28,6 +28,7 @@ class Batches:
         self._rows = node.rows
         self._offer = offer
         self._pending: list[Actions] = []
+        self._certified: dict[Digest, None] = {}
         self._wakes = 0
         self._rules = Dissemination(
             member=node.number,
@@ -71,6 +72,10 @@ class Batches:
             else:
                 self._do(self._rules.fetch(Fetch(ref, tuple(sources)), self._node.now()))
 
+    def want_certified(self, refs: Sequence[BatchRef], sources: Sequence[ReplicaId]) -> None:
+        self._certified = {ref.digest: None for ref in refs}
+        self.want(refs, sources)
+
     def relay(self, relays: Sequence[Relay]) -> None:
         for one in relays:
             self._do(self._rules.relay([one.ref.digest], one.to, self._node.now()))
@@ -86,7 +91,7 @@ class Batches:
         self._do(changed(peer, self._node.now()))
 
     def on_batch(self, peer: ReplicaId, frame: Batch) -> None:
-        checked = self._chain.checked_batch(frame.batch, self._node.executor.origin_keys)
+        checked = self._chain.checked_batch(frame.batch, self._node.executor.origin_keys, self._certified)
         if isinstance(checked, str):
             self._node.trace(f"refuses a batch of {peer}: {checked}")
             self._give_up(peer, frame)

@@ -54,7 +54,7 @@ class Peers:
             node.executor,
             node.now().monotonic_ms,
             self.offer,
-            self.batches.want,
+            self.batches.want_certified,
             lambda run: node.put(Synced(run)),
         )
         self._answered: dict[int, dict[bytes, Authenticated]] = {}
