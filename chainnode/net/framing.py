@@ -26,12 +26,14 @@ _CONTROL_BYTES = 9
 
 
 class Operation(IntEnum):
-    """PING and PONG carry the pinger's clock, GRANT_x the total that may be sent on channel x."""
+    """PING and PONG carry the pinger's clock, GRANT_x the total that may be sent on channel x. IN_USE (0)
+    is the last word to who comes while another live link has its key; who does not know it closes too."""
 
     PING = 1
     PONG = 2
     GRANT_VOTES = 3
     GRANT_BULK = 4
+    IN_USE = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import trio
 from chainnode.net.libp2p_host import Host
 from chainnode.net.link import LinkShare
 from chainnode.net.port import CloseReason, PeerId, Tap, TransportConfig
+from chainnode.net.rivals import Rivals
 
 
 class LoopBridge:
@@ -23,6 +24,7 @@ class LoopBridge:
     def __init__(self, loop: asyncio.AbstractEventLoop, drain: Callable[[], None]) -> None:
         self.changes: deque[tuple[LinkShare, CloseReason | None]] = deque()
         self.failures: dict[PeerId, CloseReason] = {}
+        self.rivals = Rivals()
         self._loop = loop
         self._drain = drain
         self._scheduled = False
@@ -37,6 +39,9 @@ class LoopBridge:
 
     def failed(self, peer: PeerId, reason: CloseReason) -> None:
         self.failures[peer] = reason
+
+    def contested(self, peer: PeerId, *, own: bool) -> int:
+        return self.rivals.seen(peer, own=own)
 
     def backlog(self) -> int:
         return len(self.changes)

@@ -16,10 +16,11 @@ from libp2p.peer.id import ID
 from chainnode.net.dialling import dials, outlives, pauses_s
 from chainnode.net.framing import LinkFault
 from chainnode.net.libp2p_connect import Connection
-from chainnode.net.libp2p_link import ChannelEnd, Link, Signal, unix_ms
+from chainnode.net.libp2p_link import ChannelEnd, Link, Signal, turn_away, unix_ms
 from chainnode.net.libp2p_session import TcpStream, Upgrader, peer_id
 from chainnode.net.link import LinkShare
 from chainnode.net.port import Channel, CloseReason, Peer, PeerId, Tap, TransportConfig
+from chainnode.net.rivals import RIVALS_TOLD
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,9 @@ class Bridge(Protocol):
 
     def notify(self) -> None:
         """Frames came in, or there is room for frames that wait to be sent."""
+
+    def contested(self, peer: PeerId, *, own: bool) -> int:
+        """See rivals.Rivals.seen."""
 
     def backlog(self) -> int:
         """How many links came up or went down that the asyncio side has not seen yet."""
@@ -183,7 +187,7 @@ class Host:
                 try:
                     try:
                         ends = await connection.establish(nursery)
-                        link = self._admit(connection, ends, address)
+                        link = await self._admit(connection, ends, address)
                     finally:
                         settled()
                     await self._run(link, connection)
@@ -193,20 +197,23 @@ class Host:
         finally:
             await tcp.close()
 
-    def _admit(self, connection: Connection, ends: tuple[ChannelEnd, ...], address: str) -> Link:
+    async def _admit(self, connection: Connection, ends: tuple[ChannelEnd, ...], address: str) -> Link:
         """Make it the peer's link. Raises LinkFault where another one stays."""
         own, peer = self._config.member, connection.peer
         assert peer is not None
         if self._bridge.backlog() > _MAX_BACKLOG:
             raise LinkFault(CloseReason.FAULT, "the node does not keep up with links that come and go")
-        if self._allowed.get(connection.remote) != peer:  # it was when this began
-            raise LinkFault(CloseReason.STRANGER, f"the key of member {peer} is taken no more")
         dialled_by = peer if connection.inbound else own
-        old = self._links.get(peer)
-        if old is not None:
+        while (old := self._links.get(peer)) is not None:
             if outlives(own, peer, old.share.dialled_by, dialled_by):
                 raise LinkFault(CloseReason.REPLACED, f"the link that member {min(own, peer)} dialled stays")
+            if connection.inbound and old.share.dialled_by == dialled_by and await old.answers():
+                self._contested(peer, own=False, address=address, linked=old.share.address)
+                await turn_away(ends[Channel.VOTES], self._config.limits.heartbeat_ms)
+                raise LinkFault(CloseReason.KEY_IN_USE, f"{old.share.address} has a live link under this key")
             self._drop(old, LinkFault(CloseReason.REPLACED, "a newer link took its place"))
+        if self._allowed.get(connection.remote) != peer:  # it was when this began
+            raise LinkFault(CloseReason.STRANGER, f"the key of member {peer} is taken no more")
         share = LinkShare(
             peer, dialled_by, address, self._config.limits, unix_ms(), self.wake, version=ends[0].version
         )
@@ -223,7 +230,18 @@ class Host:
             ended = await link.run()
             fault = connection.guard_fault or ended
         finally:  # when the host is cancelled too
+            if fault.reason is CloseReason.KEY_IN_USE:
+                self._contested(link.share.peer, own=True, address=link.share.address)
             self._drop(link, fault)
+
+    def _contested(self, peer: PeerId, *, own: bool, **addresses: str) -> None:
+        """Two processes use one key. Said once, until it has been over for a while."""
+        if self._bridge.contested(peer, own=own) != RIVALS_TOLD:
+            return
+        if own:
+            log.warning("another process uses this member's key", peer=peer, **addresses)
+        else:
+            log.warning("two processes use one member's key", peer=peer, **addresses)
 
     def _drop(self, link: Link, fault: LinkFault) -> None:
         """Take the link out of the table, once, and end it."""

@@ -1,6 +1,7 @@
 """One link on the trio side: the Hello of both sides, then a reader and a writer for each channel
 and a heartbeat. Whatever goes wrong in any of them closes this link, with a reason, and nothing else."""
 
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ from consensus.codec import DecodeError
 log = structlog.get_logger(__name__)
 
 _GRANTS = (Operation.GRANT_VOTES, Operation.GRANT_BULK)
+_PROBE_SHARE = 4
+"""An answer is waited for so small a part of what counts as silence."""
 _LATE_S = 1.0
 """A heartbeat that is later than this was held up on our side: it says nothing about the peer."""
 
@@ -104,6 +107,20 @@ async def greet(end: ChannelEnd, config: TransportConfig, peer: PeerId) -> None:
         raise LinkFault(CloseReason.WRONG_MEMBER, f"the key of member {peer} says it is {theirs.member}")
 
 
+async def turn_away(end: ChannelEnd, wait_ms: int) -> None:
+    """Say on the VOTES channel that another live link has the peer's key, and wait until the peer closes: who
+    closes first, with bytes of the peer unread, may lose what it said."""
+    with (
+        contextlib.suppress(
+            LinkFault, BaseLibp2pError, OSError, trio.BrokenResourceError, trio.ClosedResourceError
+        ),
+        trio.move_on_after(wait_ms / 1_000),
+    ):
+        await end.stream.write(encode_control(Operation.IN_USE, 0))
+        while True:
+            await end.items()
+
+
 class Link:
     """Runs until it is closed; `run` returns the fault that ended it."""
 
@@ -128,6 +145,8 @@ class Link:
         self._granted = [0, 0]  # how much we take in all
         self._ping_due = False
         self._pong: int | None = None
+        self._answered_us = 0  # when the last ping left that was answered
+        self._news = trio.Event()  # the next answer, or the end
 
     def wake(self, channel: Channel) -> None:
         self._signals[channel].set()
@@ -136,7 +155,19 @@ class Link:
         """The first fault is the one that counts."""
         if self._fault is None:
             self._fault = fault
+        self._news.set()
         self._scope.cancel()
+
+    async def answers(self) -> bool:
+        """Whether a ping that is sent now is answered soon. A process that died, stopped or was cut off gives
+        no answer; one that lives does."""
+        asked_us = _clock_us()
+        self._ping_due = True
+        self.wake(Channel.VOTES)
+        with trio.move_on_after(self._limits.silent_after_ms / _PROBE_SHARE / 1_000):
+            while self._fault is None and self._answered_us < asked_us:
+                await self._news.wait()
+        return self._fault is None and self._answered_us >= asked_us
 
     async def run(self) -> LinkFault:
         with self._scope:
@@ -186,6 +217,12 @@ class Link:
             self.wake(Channel.VOTES)
         elif control.operation is Operation.PONG:
             self.share.round_trip_us = max(1, _clock_us() - control.value)
+            self._answered_us = max(self._answered_us, control.value)
+            self._news.set()
+            self._news = trio.Event()
+        elif control.operation is Operation.IN_USE:
+            detail = f"member {self.share.peer} has a live link with another process under this node's key"
+            raise LinkFault(CloseReason.KEY_IN_USE, detail)
         else:
             channel = Channel(_GRANTS.index(control.operation))
             self._credit[channel] = max(self._credit[channel], control.value)

@@ -117,7 +117,16 @@ class Libp2pTransport:
         return self._reception.pop()
 
     def links(self) -> dict[PeerId, LinkStatus]:
-        return {number: self._status(number) for number in self._config.peers}
+        found = {number: self._status(number) for number in self._config.peers}
+        if self._thread is None:
+            return found
+        rivals = self._thread.bridge.rivals
+        return {
+            number: replace(
+                status, rivals=rivals.count(number, own=False), refusals=rivals.count(number, own=True)
+            )
+            for number, status in found.items()
+        }
 
     def listen_addresses(self) -> list[str]:
         return list(self._addresses)

@@ -46,6 +46,7 @@ class CloseReason(StrEnum):
     MALFORMED = "malformed"
     OVERRUN = "overrun"
     REPLACED = "replaced"
+    KEY_IN_USE = "key-in-use"
     REMOVED = "removed"
     STOPPING = "stopping"
     FAULT = "fault"
@@ -75,7 +76,9 @@ class LinkStatus:
 
     `since_ms`: of the last change; `version`: of the frames, 0 where there is no link; `last_heard_ms`: 0
     where nothing was heard since the start; `round_trip_us`: 0 where not measured; `dropped_frames`: that
-    `try_send` turned away or that still waited when a link broke; `reason`: why the link is or last was down.
+    `try_send` turned away or that still waited when a link broke; `reason`: why the link is or last was down;
+    `rivals`: how often lately a second live link under the peer's key was turned away here; `refusals`: how
+    often lately the peer turned this node away, for it has a live link under this node's key.
     """
 
     peer: PeerId
@@ -92,6 +95,8 @@ class LinkStatus:
     received_frames: int = 0
     dropped_frames: int = 0
     reason: CloseReason | None = None
+    rivals: int = 0
+    refusals: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from chainnode.node.peerlist import HINT, unaddressed
 from chainnode.node.quorum import Quorum
 from chainnode.node.reads import Reads
 from chainnode.node.reporting import Reporting
+from chainnode.node.rivalry import rival_alarms
 from chainnode.node.service import Service
 from chainnode.node.stash import Stash
 from chainnode.node.strong import StrongReads
@@ -187,7 +188,12 @@ class _House:
         self._stop.set()
 
     def _alarms(self) -> tuple[str, ...]:
-        return (*filter(None, [self.quorum.alarm()]), *self.keeping.alarms(), *self.watch.alarms())
+        return (
+            *filter(None, [self.quorum.alarm()]),
+            *rival_alarms(self.transport.links(), self._opened.members.names()),
+            *self.keeping.alarms(),
+            *self.watch.alarms(),
+        )
 
     def _linked(self, peer: int) -> bool:
         link = self.transport.links().get(peer)

@@ -59,8 +59,8 @@ class Watch:
         )
 
     def note(self, turn: Turn, replica: Replica) -> None:
-        """What a turn brought of peers that lie or whose clocks are off, or that its own votes are missing here; it is
-        durable already."""
+        """What a turn brought of peers that lie or whose clocks are off, and of own votes that are missing;
+        it is durable already."""
         self._note_lack(replica)
         if self.restored.asking and not replica.asking:
             self.restored.heard()
