@@ -27,10 +27,9 @@ def lost_quorum(voters: Sequence[Voter], quorum: int) -> str:
     here = " (this one included)" if any(one.own for one in voters) else ""
     missing = quorum - len(linked)
     if missing > 0:
-        held = f"; {_follow(silent)}" if silent else ""
         return (
             f"quorum lost: {len(linked)} of {len(voters)} members linked{here}, {quorum} needed; "
-            f"nothing can be committed until {missing} more {'is' if missing == 1 else 'are'} back{held}"
+            f"nothing can be committed until {missing} more {'is' if missing == 1 else 'are'} back"
         )
     able = len(linked) - len(silent)
     if able >= quorum:
@@ -46,9 +45,9 @@ def lost_quorum(voters: Sequence[Voter], quorum: int) -> str:
 
 def on_hold(voters: Sequence[Voter], quorum: int) -> str:
     """The alarm that members are linked and may not vote yet, and how many may fail meanwhile; empty where
-    there is none."""
+    there is none. Without a quorum of links nobody votes, for nobody has heard yet what it said before."""
     silent = _silent(voters)
-    if not silent:
+    if not silent or sum(one.linked for one in voters) < quorum:
         return ""
     able = sum(one.linked for one in voters) - len(silent)
     spare = able - quorum

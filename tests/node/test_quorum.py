@@ -52,9 +52,12 @@ def test_two_members_that_follow_without_voting_are_the_reason_why_nothing_moves
 def test_one_without_a_vote_and_one_without_a_link_are_both_named():
     assert "hospital-b follows without voting (status of it" in lost_quorum(voters("vsvd"), 3)
     assert "height), hospital-d is not linked; nothing" in lost_quorum(voters("vsvd"), 3)
-    assert lost_quorum(voters("vsdd"), 3).endswith(
-        "1 more is back; hospital-b follows without voting (status of it says until which height)"
-    )
+
+
+def test_who_is_out_of_reach_is_told_before_who_does_not_vote_yet():
+    """Without a quorum of links no start ends: everybody asks which of its votes the others hold."""
+    assert lost_quorum(voters("ssdd"), 3) == lost_quorum(voters("vvdd"), 3)
+    assert on_hold(voters("ssdd"), 3) == ""
 
 
 def test_one_member_on_hold_is_an_alarm_for_it_takes_the_tolerance_away():
