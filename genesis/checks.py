@@ -24,8 +24,8 @@ MIN_PROPOSAL_BYTES = 512
 """Of references to batches that one proposal must be able to carry: some, with their attestations."""
 SHOWN_ERRORS = 3
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_EARLIEST_MS = 1_577_836_800_000
-_LATEST_MS = 4_102_444_800_000
+EARLIEST_MS = 1_577_836_800_000
+LATEST_MS = 4_102_444_800_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _head(genesis: Genesis) -> Iterator[str]:
         yield f"suite {genesis.suite} is not known here, only {SUITE}"
     if genesis.transport not in TRANSPORTS:
         yield f"transport {genesis.transport[:40]!r} is not one of {', '.join(TRANSPORTS)}"
-    if not _EARLIEST_MS <= genesis.created_ms < _LATEST_MS:
+    if not EARLIEST_MS <= genesis.created_ms < LATEST_MS:
         yield f"created_ms = {genesis.created_ms} is no time between 2020 and 2100"
     if text := slug_error(genesis.network):
         yield f"network: {text}"

@@ -128,10 +128,11 @@ def _usage(error: typer.TyperException, args: Sequence[str]) -> Report:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "chainnode"
     following = command(*path.split()[1:], "--help")
-    # The parser folds long messages: here they are one line.
-    return Report(
-        "CLI-01", " ".join(error.format_message().split()), "nothing was done", following, EXIT_USAGE
-    )
+    # The parser folds long messages, and names the bound that was passed alone.
+    what, option = " ".join(error.format_message().split()), getattr(error, "param", None)
+    if getattr(option, "max", None) is not None:
+        what += f"; {getattr(option, 'min', None)} to {getattr(option, 'max', None)} are allowed"
+    return Report("CLI-01", what, "nothing was done", following, EXIT_USAGE)
 
 
 def _bug_log() -> tuple[logging.Logger, str]:

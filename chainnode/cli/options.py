@@ -21,6 +21,7 @@ from chainnode.ledger.payloads import DATA_CLASSES, MODIFIERS, PERMISSIONS, UseP
 from chainnode.node.api import Role
 from chainnode.node.config import load_config
 from chainnode.vault.files import passphrase_of, read_passphrase_file
+from genesis.membership import MAX_HEIGHT
 
 T = TypeVar("T")
 K = TypeVar("K", covariant=True)
@@ -49,7 +50,13 @@ JsonOption = Annotated[
 ]
 HeightOption = Annotated[
     int,
-    typer.Option("--min-height", metavar="HEIGHT", help="Wait until the node has certified this height."),
+    typer.Option(
+        "--min-height",
+        min=0,
+        max=MAX_HEIGHT,
+        metavar="HEIGHT",
+        help="Wait until the node has certified this height.",
+    ),
 ]
 StrongOption = Annotated[
     bool,
@@ -97,8 +104,6 @@ class Target:
                 f"give one of them, or name the home in the environment: export {HOME_VARIABLE}=FOLDER",
             )
         remember_node(home, socket, role.value)
-        if min_height < 0:
-            raise usage(f"{min_height} is no height", command("status", remark="shows the newest height"))
         self.genesis_file: Path | None = None
         if socket is None:
             assert home is not None
@@ -218,12 +223,12 @@ def moment_ms(text: str, *, end: bool = False) -> int:
         )
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if re.fullmatch(r"[0-9-]+", text):
+            moment += timedelta(days=1) if end else timedelta()
+    except (ValueError, OverflowError):  # the last day of the year 9999 has no end
         raise usage(
             f"{text!r} is no time", 'write it as 30d, 12h, 2027-01-31 or "2027-01-31T12:00:00+01:00"'
         ) from None
-    if re.fullmatch(r"[0-9-]+", text):
-        moment += timedelta(days=1) if end else timedelta()
     return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1_000)
 
 

@@ -4,7 +4,8 @@
         result = await client.read(key, min_height=height)
 
 What the node raised is raised here again: Refused, NotFound, ReadTimeout, OperatorError; what goes
-wrong on the way is an OperatorError GTW-xx.
+wrong on the way is an OperatorError GTW-xx. A number that does not fit the call is Refused here
+(request-malformed), before anything is sent.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ import msgspec
 from chainnode.gateway import convert, failure, sockets
 from chainnode.gateway import gateway_pb2 as pb
 from chainnode.gateway import gateway_pb2_grpc as pb_grpc
-from chainnode.gateway.errors import GTW_BROKEN, GTW_PERMISSION, GTW_UNREACHABLE
+from chainnode.gateway.errors import GTW_BROKEN, GTW_PERMISSION, GTW_UNREACHABLE, REQUEST_MALFORMED
 from chainnode.gateway.limits import CHUNK_BYTES, MAX_CLIENT_MESSAGE_BYTES
 from chainnode.gateway.roles import USER_KEY
 from chainnode.node.api import (
@@ -36,6 +37,7 @@ from chainnode.node.api import (
     ObjectUpload,
     Part,
     ReadResult,
+    Refused,
     ReleasedObject,
     StatusReport,
     SubmitResult,
@@ -55,6 +57,15 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name; OSError from 3.13 on
         return str(os.getuid())
+
+
+def _request(kind: Any, **fields: Any) -> Any:
+    """A message. Raises Refused request-malformed where a number, or a text, does not fit its field."""
+    try:
+        return kind(**fields)
+    except ValueError as error:
+        numbers = ", ".join(f"{name} = {value}" for name, value in fields.items() if isinstance(value, int))
+        raise Refused(REQUEST_MALFORMED, f"{kind.DESCRIPTOR.name}: {error} ({numbers})") from None
 
 
 class GatewayClient:
@@ -146,7 +157,7 @@ class GatewayClient:
     async def evidence_file(self, evidence_id: bytes) -> bytes:
         """A file that proves an equivocation offline. Raises NotFound."""
         data = bytearray()
-        async for reply in self._stream("EvidenceFile", pb.EvidenceFileRequest(id=evidence_id)):
+        async for reply in self._stream("EvidenceFile", _request(pb.EvidenceFileRequest, id=evidence_id)):
             data += reply.data
             if len(data) > MAX_RECEIPT_BYTES:
                 raise self._odd("evidence without end")
@@ -154,14 +165,15 @@ class GatewayClient:
 
     async def backup(self, *, objects: bool = True) -> AsyncIterator[bytes]:
         """The pieces of a backup, one after the other; the caller sees to it that the end has come."""
-        async for reply in self._stream("Backup", pb.BackupRequest(without_objects=not objects)):
+        async for reply in self._stream("Backup", _request(pb.BackupRequest, without_objects=not objects)):
             yield reply.data
 
     async def submit(
         self, submission: bytes, parts: Sequence[Part] = (), *, timeout_ms: int = DEFAULT_TIMEOUT_MS
     ) -> SubmitResult:
         """Submit an encoded Submission and wait for its certificate, at most `timeout_ms`."""
-        request = pb.SubmitRequest(
+        request = _request(
+            pb.SubmitRequest,
             submission=submission,
             parts=[pb.Part(object_id=part.object_id, sealed=part.sealed) for part in parts],
             timeout_ms=timeout_ms,
@@ -183,7 +195,8 @@ class GatewayClient:
 
         Raises ReadTimeout where that height is not reached within `timeout_ms`, or no barrier is certified.
         """
-        request = pb.ReadRequest(
+        request = _request(
+            pb.ReadRequest,
             key=key,
             prefix=prefix,
             limit=limit,
@@ -202,47 +215,50 @@ class GatewayClient:
         return ReadResult(tuple(entries), stamp)
 
     async def row(self, row_digest: bytes) -> bytes:
-        data: bytes = (await self._call("Row", pb.RowRequest(row_digest=row_digest))).data
+        data: bytes = (await self._call("Row", _request(pb.RowRequest, row_digest=row_digest))).data
         return data
 
     async def block(self, height: int) -> BlockView:
-        return convert.block_view(await self._call("Block", pb.BlockRequest(height=height)))
+        return convert.block_view(await self._call("Block", _request(pb.BlockRequest, height=height)))
 
     async def transaction(self, transaction_id: bytes) -> tuple[int, str, bytes]:
         """(height, result code, encoded SignedTransaction)."""
-        reply = await self._call("Transaction", pb.TransactionRequest(transaction_id=transaction_id))
+        reply = await self._call(
+            "Transaction", _request(pb.TransactionRequest, transaction_id=transaction_id)
+        )
         return reply.height, reply.code, reply.transaction
 
     async def object(self, object_id: bytes) -> tuple[bytes, bytes, bool]:
         """(encoded ObjectPointer, encoded BatchRecord, whether the node holds the ciphertext)."""
-        reply = await self._call("Object", pb.ObjectRequest(object_id=object_id))
+        reply = await self._call("Object", _request(pb.ObjectRequest, object_id=object_id))
         return reply.pointer, reply.batch, reply.held
 
     async def blocks(self, from_height: int) -> AsyncIterator[BlockView]:
-        async for reply in self._stream("Blocks", pb.BlocksRequest(from_height=from_height)):
+        async for reply in self._stream("Blocks", _request(pb.BlocksRequest, from_height=from_height)):
             yield convert.block_view(reply)
 
     async def events(self, from_height: int) -> AsyncIterator[EventView]:
-        async for reply in self._stream("Events", pb.EventsRequest(from_height=from_height)):
+        async for reply in self._stream("Events", _request(pb.EventsRequest, from_height=from_height)):
             yield convert.event_view(reply)
 
     async def intake_key(self, department: str) -> bytes:
-        key: bytes = (await self._call("IntakeKey", pb.IntakeKeyRequest(department=department))).key
+        key: bytes = (await self._call("IntakeKey", _request(pb.IntakeKeyRequest, department=department))).key
         return key
 
     async def link_subject(self, macs: Sequence[bytes], handle: bytes) -> None:
-        await self._call("LinkSubject", pb.LinkSubjectRequest(macs=macs, handle=handle))
+        await self._call("LinkSubject", _request(pb.LinkSubjectRequest, macs=macs, handle=handle))
 
     async def resolve_subject(self, macs: Sequence[bytes]) -> bytes | None:
-        reply = await self._call("ResolveSubject", pb.ResolveSubjectRequest(macs=macs))
+        reply = await self._call("ResolveSubject", _request(pb.ResolveSubjectRequest, macs=macs))
         return reply.handle if reply.HasField("handle") else None
 
     async def seen(self, macs: Sequence[bytes]) -> tuple[bool, ...]:
-        reply = await self._call("Seen", pb.SeenRequest(macs=macs))
+        reply = await self._call("Seen", _request(pb.SeenRequest, macs=macs))
         return tuple(reply.seen)
 
     async def put_object(self, upload: ObjectUpload) -> None:
-        head = pb.PutObjectRequest(
+        head = _request(
+            pb.PutObjectRequest,
             object_id=upload.object_id,
             hospital_wrap=upload.hospital_wrap,
             recipients=upload.recipients,
@@ -257,7 +273,8 @@ class GatewayClient:
         await self._call("PutObject", requests())
 
     async def anchor(self, order: AnchorOrder, *, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> SubmitResult:
-        request = pb.AnchorRequest(
+        request = _request(
+            pb.AnchorRequest,
             department=order.department,
             study=order.study,
             policy=order.policy,
@@ -272,11 +289,13 @@ class GatewayClient:
     async def halves(
         self, request_id: bytes, *, role: str, handle: bytes = b"", department: str = ""
     ) -> list[Half]:
-        request = pb.HalvesRequest(request_id=request_id, role=role, handle=handle, department=department)
+        request = _request(
+            pb.HalvesRequest, request_id=request_id, role=role, handle=handle, department=department
+        )
         return [convert.half(reply) async for reply in self._stream("Halves", request, self._timeout_ms)]
 
     async def receipt(self, request_id: bytes, height: int = 0) -> bytes:
-        request = pb.ReceiptRequest(request_id=request_id, height=height)
+        request = _request(pb.ReceiptRequest, request_id=request_id, height=height)
         data = bytearray()
         async for reply in self._stream("Receipt", request, self._timeout_ms):
             data += reply.data
@@ -285,12 +304,14 @@ class GatewayClient:
         return bytes(data)
 
     async def delivery(self, request_id: bytes) -> dict[str, int]:
-        reply = await self._call("Delivery", pb.DeliveryRequest(request_id=request_id))
+        reply = await self._call("Delivery", _request(pb.DeliveryRequest, request_id=request_id))
         return msgspec.msgpack.decode(reply.report, type=dict[str, int])
 
     async def fetch(self, request_id: bytes, project_sealing_private: bytes) -> AsyncIterator[ReleasedObject]:
         """The decrypted objects of a release, one by one."""
-        request = pb.FetchRequest(request_id=request_id, project_sealing_private=project_sealing_private)
+        request = _request(
+            pb.FetchRequest, request_id=request_id, project_sealing_private=project_sealing_private
+        )
         head: Any = None
         data = bytearray()
         async for reply in self._stream("Fetch", request):

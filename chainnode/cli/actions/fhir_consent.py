@@ -160,5 +160,8 @@ def _instant(text: object, at: str, *, end: bool) -> int:
     if partial is None:
         raise _Unfit(f"{at} is no date")
     day = partial.last if end else partial.first
-    moment = datetime.combine(day, time(), UTC) + (timedelta(days=1) if end else timedelta())
+    try:
+        moment = datetime.combine(day, time(), UTC) + (timedelta(days=1) if end else timedelta())
+    except OverflowError:
+        raise _Unfit(f"{at} is later than can be told") from None
     return int(moment.timestamp() * 1_000) - (1 if end else 0)

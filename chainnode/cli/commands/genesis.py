@@ -11,7 +11,8 @@ from chainnode.cli.options import JsonOption, PassphraseOption, open_key
 from chainnode.cli.output import pairs, show, table
 from chainnode.vault.keystore import NodeKeys, StewardKeys
 from genesis import ceremony
-from genesis.document import MAX_FILE_BYTES, GenesisFile, parse_file, read_limited
+from genesis.checks import EARLIEST_MS, LATEST_MS
+from genesis.document import MAX_FILE_BYTES, MAX_ROSTER, GenesisFile, parse_file, read_limited
 from genesis.request import MAX_REQUEST_BYTES, parse_request
 from genesis.words import fingerprint_words
 
@@ -77,13 +78,21 @@ def build(
     network: Annotated[str, typer.Option("--network", help="Name of the network.")],
     out: Annotated[Path, typer.Option("--out", help="The genesis file to write.")] = Path(GENESIS_NAME),
     created_ms: Annotated[
-        int | None, typer.Option("--created-ms", help="Founding time, Unix ms. [now]", show_default=False)
+        int | None,
+        typer.Option(
+            "--created-ms",
+            min=EARLIEST_MS,
+            max=LATEST_MS - 1,
+            help="Founding time, Unix ms. [now]",
+            show_default=False,
+        ),
     ] = None,
     trustee_threshold: Annotated[
-        int, typer.Option("--trustee-threshold", min=0, help="Trustees that must act together.")
+        int,
+        typer.Option("--trustee-threshold", min=0, max=MAX_ROSTER, help="Trustees that must act together."),
     ] = 0,
     trustee_faults: Annotated[
-        int, typer.Option("--trustee-faults", min=0, help="Trustees that may be faulty.")
+        int, typer.Option("--trustee-faults", min=0, max=MAX_ROSTER, help="Trustees that may be faulty.")
     ] = 0,
     json: JsonOption = False,
 ) -> None:

@@ -81,7 +81,9 @@ def init(
     steward_recovery_passphrase_file: StewardRecoveryOption = None,
     credential: CredentialOption = "",
     listen_host: Annotated[str, typer.Option("--listen-host", help="Address to listen on.")] = "0.0.0.0",
-    listen_port: Annotated[int, typer.Option("--listen-port", metavar="PORT", help="TCP port.")] = 7400,
+    listen_port: Annotated[
+        int, typer.Option("--listen-port", min=0, max=65_535, metavar="PORT", help="TCP port.")
+    ] = 7400,
     peer: PeerOption = None,
     kdf: KdfOption = Kdf.MODERATE,
     json: JsonOption = False,

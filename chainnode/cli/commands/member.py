@@ -38,12 +38,21 @@ from chainnode.node.api import Role
 from chainnode.vault.keystore import NodeKeys, StewardKeys
 from genesis.changing import change_data, combine_changes, put_change, read_change, sign_change, summary
 from genesis.document import read_limited
-from genesis.membership import ADMIT, KINDS, MAX_CHANGE_BYTES, ROTATE, ChangeFile, encode_change_file
+from genesis.membership import (
+    ADMIT,
+    KINDS,
+    MAX_CHANGE_BYTES,
+    MAX_DELAY_HEIGHTS,
+    ROTATE,
+    ChangeFile,
+    encode_change_file,
+)
 from genesis.request import MAX_REQUEST_BYTES, parse_request
 
 app = typer.Typer(add_completion=False, help="Members: admit, promote, demote, remove, rotate keys.")
 
 VALID_HEIGHTS = 100_000
+MAX_VALID_HEIGHTS = 1_000_000_000
 
 Kind = StrEnum("Kind", {kind: kind for kind in KINDS})  # type: ignore[misc]
 
@@ -74,10 +83,19 @@ def propose_(
     ],
     out: OutOption,
     delay: Annotated[
-        int, typer.Option("--delay", min=0, help="Heights until it takes effect. [the shortest allowed]")
+        int,
+        typer.Option(
+            "--delay",
+            min=0,
+            max=MAX_DELAY_HEIGHTS,
+            help="Heights until it takes effect. [the shortest allowed]",
+        ),
     ] = 0,
     valid_for: Annotated[
-        int, typer.Option("--valid-for", min=1, help="Heights within which it has to be made.")
+        int,
+        typer.Option(
+            "--valid-for", min=1, max=MAX_VALID_HEIGHTS, help="Heights within which it has to be made."
+        ),
     ] = VALID_HEIGHTS,
     fewer_faults: Annotated[
         bool, typer.Option("--fewer-faults", help="It is meant that fewer faulty members are tolerated.")

@@ -325,9 +325,11 @@ def fetch(
     passphrase_file: PassphraseOption,
     workspace: Annotated[Path, typer.Option("--workspace", help="The project's folder for the data.")],
     wait: Annotated[
-        int, typer.Option("--wait", min=0, help="Wait so long for what is still under way (s).")
+        int, typer.Option("--wait", min=0, max=86_400, help="Wait so long for what is still under way (s).")
     ] = 30,
-    smallest_cell: Annotated[int, typer.Option("--smallest-cell", min=1, help="Hide counts below it.")] = 5,
+    smallest_cell: Annotated[
+        int, typer.Option("--smallest-cell", min=1, max=1_000_000, help="Hide counts below it.")
+    ] = 5,
     home: HomeOption = None,
     socket: SocketOption = None,
     min_height: HeightOption = 0,
