@@ -1,12 +1,24 @@
-"""Folders that nobody else may look into, whatever the umask is."""
+"""Folders and files that nobody else may look into, whatever the umask is."""
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PRIVATE = 0o700
 PRIVATE_UMASK = 0o077
-"""Files come out 0600, folders 0700, whoever makes them."""
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """What this process makes meanwhile is the owner's alone: LevelDB and obstore leave that to the umask,
+    which is the whole process's."""
+    before = os.umask(PRIVATE_UMASK)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def private_folder(folder: Path, mode: int = PRIVATE) -> None:

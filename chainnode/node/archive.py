@@ -6,10 +6,11 @@
     Z  End: how many entries and bytes, the digest over all of it, the signature of the node's validator key
 
 A file that was cut off has no end and is refused; so is one with an entry too many, too few, or altered. The
-signature says that nobody without the node's key put the file together; whose key that is, the first start
-checks against the keystore inside.
+signature says that nobody without the node's key put the file together; whose key that is, `restore` checks
+against the genesis document inside, and the first start against the keystore inside.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,13 +19,16 @@ from typing import Protocol, TypeVar
 from msgspec import Struct
 
 from consensus.codec import DecodeError, decode, encode
-from consensus.domain import DIGEST_BYTES, digest, signing_bytes
+from consensus.domain import DIGEST_BYTES, PUBLIC_KEY_BYTES, digest, signing_bytes
 
 MAGIC = b"chainnode-backup-1\n"
 FORMAT = 1
 PIECE_BYTES = 262_144
 MAX_META_BYTES = 4_096
+MAX_CREATED_MS = 253_402_300_799_999
+"""The end of the year 9999, which is as far as a datetime goes."""
 _LENGTH_BYTES = 4
+_WORD = re.compile(r"[a-z0-9-]{0,64}")
 
 S = TypeVar("S", bound=Struct)
 
@@ -66,6 +70,18 @@ class Source(Protocol):
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes, fewer only at the end."""
         ...
+
+
+def _is_plausible(header: Header) -> bool:
+    """It is shown to people and stored before anything vouches for it."""
+    counts = (header.created_ms, header.height, header.entries, header.size_bytes)
+    return (
+        len(header.chain_id) == DIGEST_BYTES
+        and len(header.validator_key) == PUBLIC_KEY_BYTES
+        and min(counts) >= 0
+        and header.created_ms <= MAX_CREATED_MS
+        and all(_WORD.fullmatch(word) for word in (header.network, header.slug, header.objects))
+    )
 
 
 def _frame(kind: bytes, payload: bytes) -> bytes:
@@ -146,6 +162,8 @@ class Reader:
         self.header = self._decoded(payload, Header)
         if self.header.format != FORMAT:
             raise ArchiveError(f"it has format {self.header.format}, this release knows {FORMAT}")
+        if not _is_plausible(self.header):
+            raise ArchiveError("its header says what no node writes")
         self._tally = _Tally(payload)
 
     def entries(self) -> Iterator[Incoming]:
@@ -168,11 +186,11 @@ class Reader:
                 break
             given += len(payload)
             if kind != b"D" or given > entry.size_bytes:
-                raise ArchiveError(f"{entry.name} is not as long as it says")
+                raise ArchiveError(f"{entry.name[:80]!r} is not as long as it says")
             running.update(payload)
             yield payload
         if given != entry.size_bytes or payload != running.digest():
-            raise ArchiveError(f"{entry.name} was altered")
+            raise ArchiveError(f"{entry.name[:80]!r} was altered")
         self._tally.add(entry, payload)
 
     def _check_end(self, end: End) -> None:

@@ -1,6 +1,5 @@
 """Opening what a node has on its machine: lock, keys, chain so far, pool. Everything, or nothing."""
 
-import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from consensus.types import ReplicaSet
 from genesis.codes import GEN_UNREADABLE
 from genesis.document import Genesis, Member, load_genesis
 from genesis.errors import OperatorError, quoted
-from genesis.private import PRIVATE_UMASK
+from genesis.private import private_files
 
 VERIFY_AT_START = 1_000
 """The last blocks are looked over at every start; the certificates vouch for those below."""
@@ -60,10 +59,11 @@ class Opened:
 
 
 def occupy(home: Path, closing: ExitStack) -> None:
-    """Until `closing` ends the home is this process's, and files that it makes are the owner's alone: LevelDB
-    and obstore leave that to the umask. Raises OperatorError STO-01, STO-03, STO-04, STO-09."""
+    """Until `closing` ends the home is this process's alone, and what it makes there the owner's.
+
+    Raises OperatorError STO-01, STO-03, STO-04, STO-09."""
     closing.callback(FolderLock(home).release)
-    closing.callback(os.umask, os.umask(PRIVATE_UMASK))
+    closing.enter_context(private_files())
 
 
 def open_node(config: NodeConfig, closing: ExitStack) -> Opened:

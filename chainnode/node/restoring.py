@@ -1,22 +1,34 @@
 """From a backup to a new home: everything or nothing, and never over anything that is there.
 
 The home is filled under another name beside it and renamed when the end of the backup has vouched for all of
-it. What the configuration places outside of the home goes there directly, and is taken away again on failure.
+it, and a member has signed that. Until then nothing is written elsewhere (placing.py).
 """
 
 import os
 import re
-import shlex
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chainnode.node.archive import MAGIC, ArchiveError, Header, Incoming, Reader, Source
 from chainnode.node.backup import CONFIG, GENESIS, KEYSTORE, MEMBERSHIP, NEXT_KEYSTORE
 from chainnode.node.config import CONFIG_NAME, MAX_CONFIG_BYTES, NodeConfig, load_config
-from chainnode.node.errors import NOD_BACKUP_KEY, NOD_BAD_BACKUP, NOD_HOME_TAKEN
+from chainnode.node.errors import NOD_BACKUP_KEY, NOD_BAD_BACKUP, NOD_FOREIGN_BACKUP
+from chainnode.node.identity import admitted_member, founding_member
+from chainnode.node.placing import (
+    GENESIS_FILE,
+    KEYSTORE_FILE,
+    MEMBERSHIP_FILE,
+    NEXT_KEYSTORE_FILE,
+    POOL_FOLDER,
+    STORE_FOLDER,
+    WAITING,
+    Places,
+    require_free,
+    taken,
+)
 from chainnode.node.restored import ASKING, MARK_KEY, Mark
 from chainnode.pool.container import MAX_CIPHERTEXT_BYTES
 from chainnode.pool.errors import ObjectError
@@ -30,9 +42,13 @@ from chainnode.vault.sealedstream import MAGIC as SEALED_MAGIC
 from chainnode.vault.sealedstream import SealedReader
 from chainnode.vault.secretformat import MAX_FILE_BYTES
 from consensus.codec import DecodeError, decode, encode
+from genesis.document import Genesis, parse_genesis
 from genesis.errors import OperatorError
+from genesis.private import private_files, private_folder
 
 MAX_GENESIS_BYTES = 16 * 1024 * 1024
+HOME_MODE = 0o711
+"""Others pass through it to the sockets."""
 MAX_ROWS_BYTES = 64 * 1024 * 1024
 _KEY_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\.key")
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -93,23 +109,37 @@ def _sealing_error(error: SealingError) -> OperatorError:
     return bad(error.detail)
 
 
-def restore(reader: Reader, home: Path, progress: Progress) -> Outcome:
+def restore(
+    reader: Reader,
+    home: Path,
+    progress: Progress,
+    *,
+    allow_outside: bool = False,
+    membership: Path | None = None,
+) -> Outcome:
     """Fill `home`, which must not be there or be empty. A node started in it follows without voting until
     that is safe (restored.py).
 
-    Raises OperatorError NOD-07 (the backup), NOD-08 (something is there), STO-03, STO-04, POL-xx, CFG-xx.
+    `allow_outside`: what the configuration places outside of the home goes there. `membership`: the change
+    that gave the node its keys, where the configuration names none. Raises OperatorError NOD-06 (no member
+    signed it), NOD-07 (the backup), NOD-08 (something is there), NOD-11 (outside), GEN-01 to GEN-05, GEN-14,
+    STO-03, STO-04, POL-xx.
     """
-    home = home.absolute()
-    _require_free(home)
+    require_free(home)
+    home = home.resolve()
     staging = home.with_name(f".{home.name}.restoring")
-    if staging.exists():
+    if os.path.lexists(staging):
         remark = "if no restore runs now, one that was cut off left it: remove it"
-        raise _taken(staging, remark)
-    with ExitStack() as undo:
+        raise taken(staging, remark)
+    with ExitStack() as undo, private_files():
         try:
+            private_folder(home.parent, HOME_MODE)
+            staging.mkdir()
             undo.callback(shutil.rmtree, staging, True)
-            staging.mkdir(mode=0o711, parents=True)
-            outcome = _Filling(reader, staging, home, progress, undo).run()
+            staging.chmod(HOME_MODE)
+            filling = _Filling(reader, staging, home, progress, allow_outside)
+            filling.run(membership)
+            filling.move_outside(undo)
             # Once for everything: a sync for each of a million small files would take hours.
             os.sync()
             if home.exists():
@@ -123,89 +153,95 @@ def restore(reader: Reader, home: Path, progress: Progress) -> Outcome:
         except OSError as error:
             raise from_os_error(home, error) from error
         undo.pop_all()
-    return Outcome(outcome[0], outcome[1], outcome[2], load_config(home))
-
-
-def _taken(path: Path, remark: str) -> OperatorError:
-    return OperatorError(
-        NOD_HOME_TAKEN,
-        f"{path} is there and not empty",
-        unchanged="nothing was restored, and nothing there was touched",
-        next_step=f"ls -la {shlex.quote(str(path))}  # {remark}",
-    )
-
-
-def _require_free(path: Path) -> None:
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise _taken(path, "a backup is never restored over anything: name another --home")
+    return Outcome(reader.header, filling.entries, filling.size_bytes, load_config(home))
 
 
 class _Filling:
     def __init__(
-        self, reader: Reader, staging: Path, home: Path, progress: Progress, undo: ExitStack
+        self, reader: Reader, staging: Path, home: Path, progress: Progress, allow_outside: bool
     ) -> None:
         self._reader = reader
         self._staging = staging
         self._home = home
         self._progress = progress
-        self._undo = undo
-        self._entries = self._size_bytes = 0
+        self._allow_outside = allow_outside
+        self.entries = self.size_bytes = 0
 
-    def run(self) -> tuple[Header, int, int]:
+    def run(self, membership: Path | None) -> None:
+        """Fill `staging` with all of it, to an end that vouches for it."""
         header = self._reader.header
         entries = self._reader.entries()
         config = self._configuration(next(entries, None))
-        self._small(config, next(entries, None), GENESIS, config.genesis_file, MAX_GENESIS_BYTES)
-        self._small(config, next(entries, None), KEYSTORE, config.keystore_file, MAX_FILE_BYTES)
-        pool = Pool.open(self._outside(config.pool.folder))
-        rows = LocalRows(self._outside(config.store_folder), header.chain_id)
+        self._places = places = Places(config, self._staging, self._home)
+        places.check(allow_outside=self._allow_outside)
+        genesis = self._genesis(next(entries, None), places[GENESIS_FILE])
+        self._small(next(entries, None), KEYSTORE, places[KEYSTORE_FILE], MAX_FILE_BYTES)
+        pool = Pool.open(places[POOL_FOLDER])
+        rows = LocalRows(places[STORE_FOLDER], header.chain_id)
         try:
             for entry in entries:
-                path = self._optional(config, entry.name)
+                path = self._optional(entry.name)
                 if path is not None:
-                    _write(self._outside(path), _read(entry, MAX_GENESIS_BYTES))
+                    _write(path, _read(entry, MAX_GENESIS_BYTES))
                 else:
                     self._put(entry, pool, rows.write)
                 self._told(entry)
             # Behind the good end: a home with the mark is a whole one.
+            change = places.get(MEMBERSHIP_FILE)
+            if membership is None and change is not None and change.exists():
+                membership = change
+            _require_member(replace(config, membership_file=membership), genesis, header)
             mark = Mark(ASKING, header.validator_key, header.created_ms, header.height)
             rows.write([(MARK_KEY, encode(mark))])
         finally:
             rows.close()
-        return header, self._entries, self._size_bytes
+
+    def move_outside(self, undo: ExitStack) -> None:
+        """What waits goes where it belongs, folders before what lies in them."""
+        for place, waiting in sorted(self._places.outside.items()):
+            if waiting.exists():
+                require_free(place)
+                private_folder(place.parent)
+                if place.exists():
+                    place.rmdir()
+                undo.callback(_remove, place)
+                shutil.move(waiting, place)
+        if self._places.outside:
+            shutil.rmtree(self._staging / WAITING, ignore_errors=True)
 
     def _told(self, entry: Incoming) -> None:
-        self._entries += 1
-        self._size_bytes += entry.size_bytes
-        self._progress(self._reader.header, self._entries, self._size_bytes)
+        self.entries += 1
+        self.size_bytes += entry.size_bytes
+        self._progress(self._reader.header, self.entries, self.size_bytes)
 
     def _configuration(self, entry: Incoming | None) -> NodeConfig:
         """First, for it says where the rest goes."""
-        path = self._staging / CONFIG_NAME
-        _write(path, _expected(entry, CONFIG, MAX_CONFIG_BYTES))
-        assert entry is not None
-        self._told(entry)
-        return load_config(self._staging)
+        self._small(entry, CONFIG, self._staging / CONFIG_NAME, MAX_CONFIG_BYTES)
+        try:
+            return load_config(self._staging)
+        except OperatorError as error:
+            said = error.what.replace(str(self._staging / CONFIG_NAME), CONFIG_NAME)
+            raise bad(f"its configuration cannot be used: {said}") from None
 
-    def _small(
-        self, config: NodeConfig, entry: Incoming | None, name: str, path: Path, limit_bytes: int
-    ) -> None:
+    def _genesis(self, entry: Incoming | None, path: Path) -> Genesis:
+        data = self._small(entry, GENESIS, path, MAX_GENESIS_BYTES)
+        genesis = parse_genesis(data, source="the genesis document in the backup")
+        header = self._reader.header
+        if (genesis.chain_id, genesis.network) != (header.chain_id, header.network):
+            raise ArchiveError("its header is another network's than the genesis document in it")
+        return genesis
+
+    def _small(self, entry: Incoming | None, name: str, path: Path, limit_bytes: int) -> bytes:
         data = _expected(entry, name, limit_bytes)
         assert entry is not None
-        _write(self._outside(path), data)
+        _write(path, data)
         self._told(entry)
+        return data
 
-    @staticmethod
-    def _optional(config: NodeConfig, name: str) -> Path | None:
+    def _optional(self, name: str) -> Path | None:
         """Where a file goes that the configuration may name."""
-        return {MEMBERSHIP: config.membership_file, NEXT_KEYSTORE: config.next_keystore_file}.get(name)
-
-    def _outside(self, path: Path) -> Path:
-        """`path`, looked over if the configuration places it elsewhere than in the home."""
-        if not path.is_relative_to(self._staging):
-            _require_free(path)
-            self._undo.callback(_remove, path)
-        return path
+        key = {MEMBERSHIP: MEMBERSHIP_FILE, NEXT_KEYSTORE: NEXT_KEYSTORE_FILE}.get(name, "")
+        return self._places.get(key)
 
     def _put(self, entry: Incoming, pool: Pool, write: Callable[[list[tuple[bytes, bytes]]], None]) -> None:
         folder, _, name = entry.name.partition("/")
@@ -219,7 +255,7 @@ class _Filling:
             try:
                 write(decode(data, list[tuple[bytes, bytes]], limit_bytes=MAX_ROWS_BYTES))
             except DecodeError as error:
-                raise ArchiveError(f"{entry.name} cannot be read: {error}") from None
+                raise ArchiveError(f"{entry.name[:80]!r} cannot be read: {error}") from None
         elif folder in stores and _ID.fullmatch(name):
             store, limit_bytes = stores[folder]
             store.put(bytes.fromhex(name), _read(entry, limit_bytes), durable=False)
@@ -237,13 +273,29 @@ def _expected(entry: Incoming | None, name: str, limit_bytes: int) -> bytes:
 
 def _read(entry: Incoming, limit_bytes: int) -> bytes:
     if entry.size_bytes > limit_bytes:
-        raise ArchiveError(f"{entry.name} is longer than it may be")
+        raise ArchiveError(f"{entry.name[:80]!r} is longer than it may be")
     return b"".join(entry.data)
 
 
+def _require_member(config: NodeConfig, genesis: Genesis, header: Header) -> None:
+    """Raises OperatorError NOD-06, GEN-01, GEN-14."""
+    held = [header.validator_key]
+    if founding_member(genesis, held) is None and admitted_member(config, genesis, held) is None:
+        raise OperatorError(
+            NOD_FOREIGN_BACKUP,
+            f"the backup was signed by a key that is no member's of {genesis.network}, as far as it says",
+            unchanged="nothing was restored; no folder was made",
+            next_step="chainnode backup restore --help  # if the node's keys came with a change of members, "
+            "name its file: --membership; if not, somebody else made this backup: do not use it",
+        )
+
+
 def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        private_folder(path.parent)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except (FileExistsError, NotADirectoryError):
+        raise ArchiveError("two parts of it would go to one place") from None
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(data)
 

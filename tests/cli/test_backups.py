@@ -4,10 +4,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from signal import SIGINT, raise_signal
 
 import pytest
 
 from chainnode.cli.actions.backups import Made, create_backup, restore_backup
+from chainnode.cli.main import EXIT_INTERRUPTED, run
 from chainnode.node.config import NodeConfig, load_config
 from chainnode.node.opening import open_node
 from chainnode.node.restored import MARK_KEY, Restored
@@ -44,8 +46,8 @@ def create(config: NodeConfig, out: Path, passphrase: bytes | None = None, *, ob
     return create_backup(config, out, passphrase, objects=objects, level="interactive", told=lambda _: None)
 
 
-def restore(file: Path, home: Path, passphrase: bytes | None = None):
-    return restore_backup(file, home, passphrase, lambda *_: None)
+def restore(file: Path, home: Path, passphrase: bytes | None = None, *, allow_outside: bool = False):
+    return restore_backup(file, home, passphrase, lambda *_: None, allow_outside=allow_outside)
 
 
 def files(folder: Path) -> Iterator[str]:
@@ -148,9 +150,49 @@ def test_a_pool_on_a_disk_of_its_own_is_restored_there(config: NodeConfig, tmp_p
     text = (home / "chainnode.toml").read_text()
     (home / "chainnode.toml").write_text(text.replace('# folder = "pool"', f'folder = "{pool}"'))
     made = create(load_config(home), tmp_path / "backup")
-    with pytest.raises(OperatorError) as refused:
-        restore(made.file, tmp_path / "new")
-    assert refused.value.code.code == "NOD-08" and len(list((pool / "objects").iterdir())) == len(OBJECTS)
+    for allowed, code in ((False, "NOD-11"), (True, "NOD-08")):
+        with pytest.raises(OperatorError) as refused:
+            restore(made.file, tmp_path / "new", allow_outside=allowed)
+        assert refused.value.code.code == code and str(pool) in refused.value.what
+        assert len(list((pool / "objects").iterdir())) == len(OBJECTS)
     shutil.rmtree(pool)
-    restore(made.file, tmp_path / "new")
+    (tmp_path / "bad").write_bytes(made.file.read_bytes()[:-1])
+    with pytest.raises(OperatorError):
+        restore(tmp_path / "bad", tmp_path / "new", allow_outside=True)
+    assert not pool.exists() and not (tmp_path / "new").exists()
+    restore(made.file, tmp_path / "new", allow_outside=True)
     assert len(list((pool / "objects").iterdir())) == len(OBJECTS)
+    names = {path.name for path in (tmp_path / "new").iterdir()}
+    assert names == {"chainnode.toml", "genesis.cbor", "keystore.key", "steward.key", "store"}
+
+
+def test_a_dangling_link_under_the_backups_name_is_left_alone(config: NodeConfig, tmp_path: Path):
+    (tmp_path / "backup").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OperatorError) as refused:
+        create(config, tmp_path / "backup")
+    assert refused.value.code.exit_code == EXIT_USAGE
+    assert [path.name for path in tmp_path.iterdir()] == ["backup"] and (tmp_path / "backup").is_symlink()
+
+
+def test_a_file_under_another_backups_working_name_is_left_alone(config: NodeConfig, tmp_path: Path):
+    (tmp_path / ".backup.part").write_bytes(b"precious")
+    create(config, tmp_path / "backup")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".backup.part", "backup"]
+    assert (tmp_path / ".backup.part").read_bytes() == b"precious"
+
+
+def test_ctrl_c_ends_a_backup_with_130_and_leaves_nothing(
+    config: NodeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    told: list[int] = []
+
+    def interrupt(_: object, done: int) -> None:
+        if not told:
+            raise_signal(SIGINT)
+        told.append(done)
+
+    monkeypatch.setattr("chainnode.cli.commands.backup._Progress.bytes", interrupt)
+    out = tmp_path / "backup"
+    assert run(["backup", "create", "--home", str(config.home), "--out", str(out)]) == EXIT_INTERRUPTED
+    assert len(told) < 3, "it does not go on to the end first"
+    assert not list(tmp_path.iterdir())

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO
 
 from chainnode.cli.errors import CLI_OUTPUT, bad_input, usage
@@ -45,27 +46,33 @@ def create_backup(
     Raises OperatorError CLI-01 (it is there already), CLI-05 (it cannot be written), NOD-05, GTW-xx, and what
     opening a stopped node's folders raises.
     """
-    if out.exists():
-        raise usage(
-            f"{out} is there already, and a backup is never written over another one",
-            shell("ls", "-l", out, remark="name another --out"),
-        )
-    part = out.with_name(f".{out.name}.part")
+    _refuse_taken(out)
+    part = out.with_name(f".{out.name}.{token_hex(8)}.part")
     sealer = None if passphrase is None else Sealer(passphrase, level=level)
     with ExitStack() as undo:
         try:
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             undo.callback(part.unlink, True)
             with os.fdopen(descriptor, "wb") as stream:
                 running = asyncio.run(_write(config, objects, sealer, stream, told))
                 stream.flush()
                 os.fsync(stream.fileno())
             header, entries = _read_again(part, passphrase)
+            _refuse_taken(out)
             part.rename(out)
         except OSError as error:
             raise _not_written(out, error.strerror or str(error)) from None
         undo.pop_all()
     return Made(out, header, entries, out.stat().st_size, passphrase is not None, running)
+
+
+def _refuse_taken(out: Path) -> None:
+    """A symbolic link is something too, wherever it points. Raises OperatorError CLI-01."""
+    if os.path.lexists(out):
+        raise usage(
+            f"{out} is there already, and a backup is never written over anything",
+            shell("ls", "-l", out, remark="name another --out"),
+        )
 
 
 def _not_written(path: Path, reason: str) -> OperatorError:
@@ -115,6 +122,7 @@ async def _stopped(config: NodeConfig, objects: bool) -> AsyncIterator[bytes]:
     with ExitStack() as closing:
         for piece in stopped_source(config, closing).pieces(objects=objects):
             yield piece
+            await asyncio.sleep(0)  # else Ctrl-C waits for the end
 
 
 def _read_again(path: Path, passphrase: bytes | None) -> tuple[Header, int]:
@@ -134,14 +142,23 @@ def _read_again(path: Path, passphrase: bytes | None) -> tuple[Header, int]:
     return reader.header, entries
 
 
-def restore_backup(file: Path, home: Path, passphrase: bytes | None, progress: Progress) -> Outcome:
+def restore_backup(
+    file: Path,
+    home: Path,
+    passphrase: bytes | None,
+    progress: Progress,
+    *,
+    allow_outside: bool = False,
+    membership: Path | None = None,
+) -> Outcome:
     """Fill a new home from a backup.
 
-    Raises OperatorError CLI-02 (the file cannot be read), NOD-07, NOD-08, NOD-09, STO-xx, POL-xx.
+    Raises OperatorError CLI-02 (the file cannot be read), and what `restore` and `open_archive` raise.
     """
     try:
         stream = file.open("rb")
     except OSError as error:
         raise bad_input(f"{file} cannot be read: {error.strerror}", shell("ls", "-l", file)) from None
     with stream:
-        return restore(open_archive(stream, passphrase), home, progress)
+        reader = open_archive(stream, passphrase)
+        return restore(reader, home, progress, allow_outside=allow_outside, membership=membership)

@@ -94,6 +94,21 @@ def restore(
     file: Annotated[Path, typer.Argument(help="The backup's file.")],
     home: Annotated[Path, typer.Option("--home", help="The home to make; it must not be there or be empty.")],
     passphrase_file: PassphraseFileOption = None,
+    allow_outside: Annotated[
+        bool,
+        typer.Option(
+            "--allow-outside",
+            help="Also write where the backup's configuration leaves the home, a pool on another disk say.",
+        ),
+    ] = False,
+    membership: Annotated[
+        Path | None,
+        typer.Option(
+            "--membership",
+            help="The change of members that gave the node its keys, where the backup names none.",
+            show_default=False,
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Make a home from a backup. The node in it fetches the chain from its peers, follows, and does not vote
@@ -103,7 +118,8 @@ def restore(
     def told(header: Header, entries: int, done: int) -> None:
         progress.bytes(done, header.size_bytes)
 
-    outcome = restore_backup(file, home, optional_passphrase(passphrase_file), told)
+    secret = optional_passphrase(passphrase_file)
+    outcome = restore_backup(file, home, secret, told, allow_outside=allow_outside, membership=membership)
     progress.end()
     config = outcome.config
     silent_blocks = 2 * load_genesis(config.genesis_file).parameters.window
