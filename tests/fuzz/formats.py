@@ -21,6 +21,7 @@ from chainnode.ledger.transaction import BatchBody, SignedBatch, Submission, bat
 from chainnode.ledger.verification import verify_receipt
 from chainnode.net.framing import FrameReader, LinkFault, join_frames
 from chainnode.net.wire import SnapshotOffer, decode_frame, encode_frame
+from chainnode.node.archive import ArchiveError
 from chainnode.node.certified import CertifiedBlock, decode_blocks
 from chainnode.node.items import History, Item, PersonalRows, StatePart, StateValue, Transactions
 from chainnode.node.joinjudge import UnfitError, fit_history, fit_part, fit_rows, fit_transactions
@@ -59,6 +60,7 @@ from tests.consensus.fakes import CHAIN, fake_verify, key_of, members
 from tests.consensus.fakes import batch as batch_named
 from tests.consensus.solo import certificate, commit, prepared, proposal
 from tests.consensus.test_pbft_authenticate import good_messages
+from tests.fuzz import backups
 from tests.genesis.consortium import (
     HOSPITALS,
     consortium,
@@ -293,6 +295,26 @@ def file_formats() -> list[Format]:
     ]
 
 
+def backup_formats() -> list[Format]:
+    """The file's bytes, and what stands in a file whose bytes are good."""
+    return [
+        Format(
+            "backup",
+            "bytes",
+            lambda data: backups.read_archive(data, anything_holds),
+            (ArchiveError,),
+            (backups.archive(),),
+        ),
+        Format(
+            "content of a backup",
+            "msgpack",
+            lambda data: backups.restore_content(data, anything_holds),
+            (DecodeError, ArchiveError, OperatorError),
+            (backups.content(),),
+        ),
+    ]
+
+
 # --- snapshots ---
 
 
@@ -357,5 +379,5 @@ def snapshot_formats() -> list[Format]:
 @cache
 def formats() -> dict[str, Format]:
     """By name, in a fixed order."""
-    every = [*consensus_formats(), *ledger_formats(), *node_formats(), *snapshot_formats(), *file_formats()]
-    return {one.name: one for one in every}
+    between = [*consensus_formats(), *ledger_formats(), *node_formats(), *snapshot_formats()]
+    return {one.name: one for one in (*between, *file_formats(), *backup_formats())}
