@@ -25,10 +25,11 @@ from chainnode.ledger.records import (
     Source,
     StandingRecord,
 )
-from chainnode.ledger.rules import RefusedError
+from chainnode.ledger.rules import Refusal, RefusedError
 from chainnode.ledger.transition import P, Transition
 from chainnode.ledger.view import Reader
 from consensus.bounds import proposal_bytes
+from consensus.parameters import Parameters
 from consensus.types import ReplicaSet, Voter
 from genesis.checks import MAX_MEMBERS as MAX_VALIDATORS
 from genesis.checks import MIN_PROPOSAL_BYTES
@@ -43,6 +44,7 @@ from genesis.membership import (
     MembershipChange,
     bounds_of,
 )
+from genesis.request import JoinRequest, MemberKeys
 
 MAX_NUMBERS = 1_000
 """Members that a chain ever numbers; they stand in its state for ever."""
@@ -114,7 +116,7 @@ def change(call: Transition[ChangeMembership]) -> None:
         _alter(call, made)
     epochs = before.epochs[-1:]
     if made.voters() != made.present():
-        voters = _next_voters(call, made, epochs[0].voters)
+        voters = _next_voters(made, epochs[0].voters, call.context.parameters)
         epochs = (*epochs, EpochRecord(effective, voters))
         call.put(keys.epoch(voters.epoch), epochs[-1])
     numbers = before.numbers + (made.kind == ADMIT)
@@ -147,10 +149,32 @@ def _require_turn(call: Transition[ChangeMembership], file: ChangeFile, before: 
     require(late_enough, "change-too-soon", f"{made.delay_heights} heights, {soonest} at least")
 
 
-def _next_voters(
-    call: Transition[ChangeMembership], made: MembershipChange, present: ReplicaSet
-) -> ReplicaSet:
-    """The next epoch's set. Raises RefusedError where it would cost liveness, or tolerance unasked."""
+def objection(
+    made: MembershipChange,
+    present: ReplicaSet,
+    parameters: Parameters,
+    *,
+    role: str,
+    name: str,
+    steward_key: bytes,
+) -> Refusal | None:
+    """Why a chain that stands so would refuse the change, None where it would not as far as one sees from
+    here: what its proposer asks before anybody signs. `role`, `name`, `steward_key`: of whom it concerns."""
+    try:
+        if made.kind not in (ADMIT, FEATURE):
+            _require_role(made.kind, made.id, role)
+        if made.kind == ROTATE and made.request is not None:
+            _require_same(made.request, name, steward_key)
+        if made.voters() != made.present():
+            _next_voters(made, present, parameters)
+    except RefusedError as refused:
+        return refused.refusal
+    return None
+
+
+def _next_voters(made: MembershipChange, present: ReplicaSet, parameters: Parameters) -> ReplicaSet:
+    """The next epoch's set. Raises RefusedError where it would cost liveness, or tolerance unasked:
+    no-validator-left, too-many-members, fault-tolerance-lost, frame-too-small."""
     after = made.voters()
     require(len(after) > 0, "no-validator-left", made.id)
     require(len(after) <= MAX_VALIDATORS, "too-many-members", f"{MAX_VALIDATORS} validators at most")
@@ -158,7 +182,7 @@ def _next_voters(
     kept = faults >= present.f or made.fewer_faults
     require(kept, "fault-tolerance-lost", f"{present.f} of {present.n} now, {faults} of {n} then")
     voters = ReplicaSet(present.epoch + 1, after)
-    fits = proposal_bytes(call.context.parameters, voters) >= MIN_PROPOSAL_BYTES
+    fits = proposal_bytes(parameters, voters) >= MIN_PROPOSAL_BYTES
     require(fits or len(after) <= present.n, "frame-too-small", f"{n} validators")
     return voters
 
@@ -196,14 +220,18 @@ def _admit(call: Transition[ChangeMembership], made: MembershipChange, before: M
     call.put(keys.standing(number), standing)
 
 
+def _require_role(kind: str, slug: str, role: str) -> None:
+    """A change of this kind fits a member's present role. Raises RefusedError: member-removed, wrong-role."""
+    require(role != MEMBER_REMOVED, "member-removed", slug)
+    require(role in _ROLE_NEEDED.get(kind, (role,)), "wrong-role", f"{slug} is {role}")
+
+
 def _alter(call: Transition[ChangeMembership], made: MembershipChange) -> None:
     """Another role, or other keys, for a member that is there."""
     record = require_member(call, made.member)
     require(record.id == made.id, "unknown-member", f"member {made.member} is {record.id}")
     old = standing_of(call.state, made.member)
-    require(old.role != MEMBER_REMOVED, "member-removed", made.id)
-    needed = _ROLE_NEEDED.get(made.kind, (old.role,))
-    require(old.role in needed, "wrong-role", f"{made.id} is {old.role}")
+    _require_role(made.kind, made.id, old.role)
     if made.kind == PROMOTE:
         require(made.key == record.validator_key, "other-key", f"it is not the validator key of {made.id}")
     new = structs.replace(
@@ -219,14 +247,20 @@ def _alter(call: Transition[ChangeMembership], made: MembershipChange) -> None:
     call.put(keys.standing(made.member), new)
 
 
+def _require_same(request: JoinRequest, name: str, steward_key: bytes) -> None:
+    """Who rotates keys keeps name and steward. Raises RefusedError: other-key."""
+    assert isinstance(request.keys, MemberKeys), "a change's request is a member's"
+    same = (request.name, request.keys.steward) == (name, steward_key)
+    require(same, "other-key", "name and steward's key stay as they are")
+
+
 def _rotate(
     call: Transition[ChangeMembership], made: MembershipChange, record: MemberRecord, standing: StandingRecord
 ) -> StandingRecord:
     """New keys of the node. Id, name and steward stay what they are."""
     request, presented = made.request, made.keys
     assert request is not None and presented is not None, "a rotation has a join request"
-    same = (request.name, presented.steward) == (record.name, record.steward_key)
-    require(same, "other-key", "name and steward's key stay as they are")
+    _require_same(request, record.name, record.steward_key)
     if presented.validator != record.validator_key:
         call.claim_key(presented.validator, HOLDER_VALIDATOR, made.member, b"")
         call.put(keys.member(made.member), structs.replace(record, validator_key=presented.validator))

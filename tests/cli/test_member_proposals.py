@@ -6,7 +6,7 @@ import pytest
 
 from chainnode.cli.actions.members import MemberRow, Roster, Terms, propose, require_enough, rows_data
 from chainnode.ledger.records import EpochRecord, MembershipRecord
-from chainnode.node.api import ChainInfo, NotFound
+from chainnode.node.api import ChainInfo, NotFound, Refused
 from genesis.document import parse_genesis
 from genesis.errors import OperatorError
 from genesis.membership import MembershipChange, parse_change
@@ -31,10 +31,22 @@ def known() -> Roster:
     """Four founding validators and an observer, at height 50."""
     genesis = parse_genesis(signed_file(unsigned_file(consortium())))
     members = tuple(
-        MemberRow(n, slug, slug, "validator", "", 0, public(slug), public(slug))
+        MemberRow(
+            n,
+            slug,
+            f"House of {slug}",
+            "validator",
+            "",
+            0,
+            public(slug),
+            public(slug),
+            public(f"{slug}/steward"),
+        )
         for n, slug in enumerate(HOSPITALS)
     )
-    observer = MemberRow(4, "espoo", "Espoo", "observer", "", 0, b"", public("espoo"))
+    observer = MemberRow(
+        4, "espoo", "Espoo", "observer", "", 0, b"", public("espoo"), public("espoo/steward")
+    )
     info = ChainInfo(
         chain_id=genesis.chain_id,
         network=genesis.network,
@@ -66,7 +78,7 @@ def test_who_leaves_has_no_key_and_waits_only_where_its_vote_does(known: Roster)
     left = proposed(known, "remove", "delft", Terms(0, 1, True))
     assert (left.key, left.delay_heights, left.fewer_faults) == (b"", SHORTEST, True)
     assert proposed(known, "remove", "espoo").delay_heights == 0
-    assert proposed(known, "demote", "delft").key == b""
+    assert proposed(known, "demote", "delft", Terms(0, 1, True)).key == b""
 
 
 def test_a_join_request_gets_the_next_number_or_its_members(known: Roster) -> None:
@@ -99,6 +111,37 @@ def test_what_does_not_fit_is_said_before_anybody_signs(known: Roster) -> None:
         with pytest.raises(OperatorError, match=why) as refused:
             propose(known, "admit", request, TERMS)
         assert refused.value.code.code == "CLI-01"
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "rule", "words"),
+    [
+        ("promote", "delft", "wrong-role", "does not fit the member's present role: delft is validator"),
+        ("demote", "espoo", "wrong-role", "espoo is observer"),
+        ("remove", "delft", "fault-tolerance-lost", "does not say so: 1 of 4 now, 0 of 3 then"),
+        ("demote", "delft", "fault-tolerance-lost", "1 of 4 now, 0 of 3 then"),
+        ("remove", "gone", "member-removed", "The member left the network: gone"),
+    ],
+)
+def test_what_the_chain_would_refuse_is_refused_by_its_rule_before_anybody_signs(
+    known: Roster, kind: str, subject: str, rule: str, words: str
+) -> None:
+    gone = MemberRow(5, "gone", "Gone", "removed", "", 0, b"", public("gone"), public("gone/steward"))
+    with pytest.raises(Refused) as refused:
+        propose(replace(known, members=(*known.members, gone)), kind, subject, TERMS)
+    assert refused.value.rule == rule and words in refused.value.detail
+
+
+def test_who_is_known_is_not_admitted_and_who_rotates_keeps_name_and_steward(known: Roster) -> None:
+    with pytest.raises(Refused) as refused:
+        propose(known, "admit", request_for("bergen", hospital_keys("bergen")), TERMS)
+    assert refused.value.rule == "duplicate-id"
+    other_name = make_request(known.genesis.network, "bergen", "B", hospital_keys("bergen"), signer("bergen"))
+    other_steward = request_for("bergen", replace(hospital_keys("bergen"), steward=public("x")))
+    for request in (other_name, other_steward):
+        with pytest.raises(Refused) as refused:
+            propose(known, "rotate", request, TERMS)
+        assert refused.value.rule == "other-key"
 
 
 def test_too_few_signatures_are_said_before_the_chain_refuses_them(known: Roster) -> None:

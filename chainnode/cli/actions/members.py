@@ -8,6 +8,7 @@ from chainnode.cli.errors import CLI_CHANGE, CLI_UNSIGNED, usage
 from chainnode.cli.next_steps import command
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger import keys
+from chainnode.ledger.membership import objection
 from chainnode.ledger.payloads import ChangeMembership
 from chainnode.ledger.records import (
     MEMBER_REMOVED,
@@ -17,7 +18,8 @@ from chainnode.ledger.records import (
     MembershipRecord,
     StandingRecord,
 )
-from chainnode.node.api import ChainInfo, NotFound, SubmitResult
+from chainnode.ledger.rules import RULES, Refusal
+from chainnode.node.api import ChainInfo, NotFound, Refused, SubmitResult
 from chainnode.vault.keystore import StewardKeys
 from consensus.types import ReplicaSet
 from genesis.document import Genesis, parse_genesis
@@ -53,6 +55,7 @@ class MemberRow:
     from_height: int
     voting_key: bytes
     validator_key: bytes
+    steward_key: bytes
 
     @property
     def words(self) -> str:
@@ -112,6 +115,7 @@ async def roster(client: GatewayClient) -> Roster:
                 from_height=standing.effective_height if standing is not None and waits else 0,
                 voting_key=record.voters(info.height + 1).key(one.number) or b"",
                 validator_key=one.validator_key,
+                steward_key=one.steward_key,
             )
         )
     return Roster(info, genesis, record, tuple(rows))
@@ -130,7 +134,8 @@ def propose(known: Roster, kind: str, subject: str | JoinRequest, terms: Terms) 
     """The file of a change, signed by nobody yet. `subject`: a member's id, the join request of who is
     admitted or rotates keys, or a feature's name.
 
-    Raises OperatorError CLI-01 (the request does not fit), CLI-14 (another change waits), NotFound.
+    Raises OperatorError CLI-01 (the request does not fit), CLI-14 (another change waits), NotFound, and
+    Refused by the rule by which the chain as it stands would refuse the change.
     """
     if known.pending:
         raise OperatorError(
@@ -166,7 +171,27 @@ def propose(known: Roster, kind: str, subject: str | JoinRequest, terms: Terms) 
     if change.needs_delay():
         shortest = known.genesis.parameters.window + 1
         change = replace(change, delay_heights=max(shortest, terms.delay_heights))
+    _require_fitting(known, change)
     return encode_change_file(encode_change(change), {})
+
+
+def _require_fitting(known: Roster, change: MembershipChange) -> None:
+    """What the chain will ask of the change, asked before anybody signs. Raises Refused."""
+    row = next((one for one in known.members if one.number == change.member), None)
+    refusal = objection(
+        change,
+        known.voters,
+        known.genesis.parameters,
+        role="" if row is None else row.role,
+        name="" if row is None else row.name,
+        steward_key=b"" if row is None else row.steward_key,
+    )
+    taken = {one.id for one in known.members} | {one.id for one in known.genesis.registrars}
+    if change.kind == ADMIT and change.id in taken:
+        refusal = Refusal("duplicate-id", f"{change.id} is a member's, a former member's or a registrar's")
+    if refusal is not None:
+        said = RULES[refusal.rule].removesuffix(".")
+        raise Refused(refusal.rule, f"{said}: {refusal.detail}" if refusal.detail else said)
 
 
 def _presented(known: Roster, kind: str, request: JoinRequest) -> tuple[int, str, bytes]:
