@@ -45,6 +45,8 @@ def decode(data: bytes, *, limit_bytes: int, limit_items: int = MAX_ITEMS) -> Pl
             allow_duplicate_keys=False,
             strict_hashable_types=True,
         )
+    except cbor2.CBORDecodeEOF:
+        raise CborError("the file ends early") from None
     except (cbor2.CBORDecodeError, ValueError) as error:
         raise CborError(str(error)) from None
     _check(value, MAX_DEPTH)

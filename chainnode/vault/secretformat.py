@@ -112,6 +112,8 @@ def _load(raw: bytes, path: Path) -> Any:
         raise damaged(path, f"it is longer than {MAX_FILE_BYTES} bytes")
     try:
         return cbor2.loads(raw)
+    except cbor2.CBORDecodeEOF:
+        raise damaged(path, "the file ends early") from None
     except (cbor2.CBORDecodeError, RecursionError, ValueError) as error:
         raise damaged(path, f"no CBOR ({error})") from None
 

@@ -165,6 +165,13 @@ def test_hostile_cbor_is_refused(data):
         cbor.decode(bytes.fromhex(data), limit_bytes=200_000)
 
 
+def test_a_document_cut_anywhere_is_said_to_end_early():
+    data = cbor.encode({"a": [1, 2**40, "text"], "b": bytes(300)})
+    for end in range(len(data)):
+        with pytest.raises(cbor.CborError, match=r"^the file ends early$"):
+            cbor.decode(data[:end], limit_bytes=1_000)
+
+
 NUMBERS = st.integers(1 - 2**64, 2**64 - 1)
 PLAIN = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.text(max_size=20) | st.binary(max_size=20),
