@@ -17,8 +17,8 @@ def outlives(member: PeerId, peer: PeerId, old_dialled_by: PeerId, new_dialled_b
     """Whether of two links of one pair the old one stays.
 
     Both sides decide by the same rule, or each would close the other's: the link that the lower
-    number dialled stays; of two by the same side the newer, for who dials again has lost the older. (Where the older
-    still answers, two processes have one key: see Host._admit.)
+    number dialled stays; of two by the same side the newer, for who dials again has lost the older.
+    (Where the older still answers, two processes have one key: see Host._admit.)
     """
     return new_dialled_by != old_dialled_by and old_dialled_by == min(member, peer)
 
