@@ -99,9 +99,9 @@ async def _is_silent(world: World) -> None:
 
 
 async def _refusal(world: World) -> Ended | None:
-    """What a neighbour answers once it has heard that the victim does not vote."""
+    """What a neighbour answers once the victim has caught up, and it has heard that it does not vote."""
     ended = await chainnode("status", "--home", world.hospitals[2].home, "--can-stop")
-    return ended if ended.exit_code == 5 else None
+    return ended if ended.exit_code == 5 and "blocks behind" not in ended.stdout else None
 
 
 async def _application(world: World) -> Project:
