@@ -59,7 +59,11 @@ def summary(file: ChangeFile) -> list[str]:
     change = file.change
     name = change.request.name if change.request else ""
     says = _SAYS[change.kind].format(id=change.id, name=name, member=change.member)
-    lines = [f"Change {change.number}: {says}", f"Words of the change: {' '.join(change.words)}"]
+    lines = [
+        f"Change {change.number}: {says}",
+        f"Words of the change: {' '.join(change.words)}",
+        f"Words of the chain that it is for, as its genesis document has them: {chain_words(file)}",
+    ]
     if change.request is not None:
         lines.append(f"Words of its join request: {' '.join(change.request.words)}")
     lines += [
@@ -72,8 +76,13 @@ def summary(file: ChangeFile) -> list[str]:
         when = f"{change.delay_heights} heights after the block that holds it"
     lines.append(f"It takes effect {when}, which must come by height {change.valid_until_height}")
     signed = ", ".join(file.signatures) or "nobody yet"
-    lines.append(f"Signatures: {len(file.signatures)} of the {file.needed} that are needed: {signed}")
+    lines.append(f"Signatures: {len(file.signatures)} (at least {file.needed} are needed): {signed}")
     return lines
+
+
+def chain_words(file: ChangeFile) -> str:
+    """The six words of the chain's id."""
+    return " ".join(fingerprint_words(file.change.chain_id))
 
 
 def _bounds(voters: tuple[Voter, ...]) -> str:
@@ -102,6 +111,8 @@ def change_data(file: ChangeFile) -> dict[str, object]:
     named = ("n", "f", "quorum")
     return {
         "change": change.number,
+        "chain_id": change.chain_id,
+        "chain_words": chain_words(file),
         "kind": change.kind,
         "member": change.member,
         "id": change.id,

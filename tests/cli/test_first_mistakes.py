@@ -1,10 +1,13 @@
 """What whoever is new here gets wrong: the answer says what it was, and the next step works."""
 
 import shlex
+from pathlib import Path
 
 import pytest
 
+from chainnode.cli.actions.requests import fresh_keys
 from chainnode.cli.actions.verify import NEITHER
+from chainnode.cli.next_steps import forget_node, remember_node
 from chainnode.node.config import load_config
 from chainnode.node.passphrase import open_keys
 from genesis.errors import EXIT_INPUT, EXIT_KEY, EXIT_REFUSED, EXIT_USAGE, EXIT_VERIFY, OperatorError
@@ -116,3 +119,18 @@ def test_a_wrong_boot_passphrase_is_named_with_the_file_it_was_read_from(cli, ok
     assert f"read from {boot}" in ran.error["what"] and ran.error["next"].startswith(f"ls -l {boot}")
     with pytest.raises(OperatorError, match=f"KEY-02.*read from {boot}"):
         open_keys(load_config(home), home / "keystore.key")
+
+
+def test_a_project_key_that_is_there_may_stand_under_an_application_already(tmp_path):
+    forget_node()
+    remember_node(Path("/srv/a home"), None, "researcher")
+    file = tmp_path / "project.key"
+    fresh_keys(file, b"secret", "interactive")
+    before = file.read_bytes()
+    with pytest.raises(OperatorError) as refused:
+        fresh_keys(file, b"secret", "interactive")
+    forget_node()
+    assert refused.value.code.code == "KEY-06"
+    assert "an application may already stand on the chain under its key" in refused.value.what
+    assert refused.value.next_step.startswith("chainnode request list --home '/srv/a home'  # ")
+    assert file.read_bytes() == before

@@ -165,7 +165,7 @@ def test_a_summary_says_what_changes_for_whom_and_what_is_lost() -> None:
     assert (
         "4, of which 1 may be faulty; 3 decide" in lines and "5, of which 1 may be faulty; 4 decide" in lines
     )
-    assert "17 heights after" in lines and "1 of the 3" in lines
+    assert "17 heights after" in lines and "Signatures: 1 (at least 3 are needed)" in lines
     lost = "\n".join(summary(parse_change(file(change(REMOVE, member=3, id="delft", key=b"")))))
     assert "LOST: 0 faulty members are tolerated instead of 1; the chain refuses that" in lost
     meant = change(REMOVE, member=3, id="delft", key=b"", fewer_faults=True)

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from chainnode.cli.actions.base import find, listed, member_slug, new_row, require, submit
 from chainnode.cli.actions.since import Revocations, Since
@@ -13,9 +14,11 @@ from chainnode.ledger.payloads import MAX_OBJECTS, ROLE_PATIENT, Apply, Purpose,
 from chainnode.ledger.records import GrantRecord, ReleaseRecord, RequestRecord
 from chainnode.ledger.transaction import ID_BYTES, MAX_ROW_BYTES, possession_bytes
 from chainnode.node.api import ChainInfo, NotFound, Refused, Stamp, SubmitResult
+from chainnode.vault.errors import FILE_EXISTS
 from chainnode.vault.head import HeadKeys
 from chainnode.vault.keystore import ProjectKeys
 from consensus.codec import decode, encode
+from genesis.errors import OperatorError
 
 REQUEST_PREFIX = b"request/"
 HEX = "0123456789abcdef"
@@ -87,6 +90,20 @@ class RequestView:
         if self._expired:
             parts.append("expired since" if authorised else "expired")
         return "; ".join(parts)
+
+
+def fresh_keys(file: Path, boot: bytes, level: str) -> ProjectKeys:
+    """A project's new key file. Raises OperatorError KEY-09, KEY-11, and KEY-06, which says what the file that
+    is there may mean: an attempt that was interrupted and has been certified after all."""
+    try:
+        return ProjectKeys.create(file, boot=boot, level=level)
+    except OperatorError as error:
+        if error.code is FILE_EXISTS:
+            error.what += ", and an application may already stand on the chain under its key"
+            error.unchanged = "nothing was filed now; the file there is as it was"
+            remark = "shows whether one does; if none does, name another --project-file or move this one away"
+            error.next_step = command("request", "list", remark=remark)
+        raise
 
 
 async def apply(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from chainnode.cli.actions.changes import Checked, check_with_chain, check_with_genesis, unchecked
 from chainnode.cli.actions.homes import KEYSTORE_NAME, Identity, member_request, write_request
 from chainnode.cli.actions.members import (
     Roster,
@@ -37,7 +38,7 @@ from chainnode.cli.views import done, submitted
 from chainnode.node.api import Role
 from chainnode.vault.keystore import NodeKeys, StewardKeys
 from genesis.changing import change_data, combine_changes, put_change, read_change, sign_change, summary
-from genesis.document import read_limited
+from genesis.document import load_genesis, read_limited
 from genesis.membership import (
     ADMIT,
     KINDS,
@@ -60,15 +61,22 @@ FileArgument = Annotated[Path, typer.Argument(help="The change's file.")]
 OutOption = Annotated[Path, typer.Option("--out", help="The file to write.")]
 
 
-def _show(file: ChangeFile, path: Path, *, json: bool) -> None:
+def _show(file: ChangeFile, path: Path, *, json: bool, checked: Checked | None = None) -> None:
+    checked = checked or unchecked(file)
     signatures = [
         (one.number, one.id, "signed" if one.id in file.signatures else "missing")
         for one in file.change.validators
     ]
     columns = ("number", "validator", "signature")
     show(
-        {"file": path, **change_data(file)},
+        {
+            "file": path,
+            **change_data(file),
+            "checked_against": checked.against,
+            "unchecked": checked.unchecked,
+        },
         *summary(file),
+        checked.line,
         table(f"Signatures in {path.name}", columns, signatures),
         json=json,
     )
@@ -112,13 +120,30 @@ def propose_(
         request = parse_request(read_limited(path, MAX_REQUEST_BYTES), str(path))
     known = Target(home, socket, Role.STEWARD).call(roster)
     data = propose(known, kind.value, request or named, Terms(delay, valid_for, fewer_faults))
-    _show(put_change(out, data), out, json=json)
+    change = put_change(out, data)
+    _show(change, out, json=json, checked=check_with_chain(change, known, out))
 
 
 @app.command("show")
-def show_(file: FileArgument, json: JsonOption = False) -> None:
-    """What a change says, in words, and who has signed it. Needs no node."""
-    _show(read_change(file), file, json=json)
+def show_(
+    file: FileArgument,
+    genesis: Annotated[
+        Path | None,
+        typer.Option("--genesis", help="Check chain and keys with this genesis file.", show_default=False),
+    ] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option("--home", help="Check chain and keys with this home's node.", show_default=False),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """What a change says, in words, and who has signed it. Needs no node, but with --home."""
+    change, checked = read_change(file), None
+    if genesis is not None:
+        checked = check_with_genesis(change, load_genesis(genesis), file)
+    if home is not None:
+        checked = check_with_chain(change, Target(home, None, Role.STEWARD).call(roster), file)
+    _show(change, file, json=json, checked=checked)
 
 
 @app.command()

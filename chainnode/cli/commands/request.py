@@ -113,7 +113,7 @@ def new(
     classes, expires_ms = data_classes(class_), moment_ms(expires, end=True)
     head = open_key(HeadKeys, head_file, passphrase_file)
     make_folder(project_file.parent)
-    keys = ProjectKeys.create(project_file, boot=passphrase(project_passphrase_file), level=kdf.value)
+    keys = requests.fresh_keys(project_file, passphrase(project_passphrase_file), kdf.value)
 
     async def action(client: GatewayClient) -> tuple[bytes, SubmitResult, int]:
         chosen = dict.fromkeys([*objects, *await _selected(client, split_list(from_), classes)])
