@@ -93,8 +93,8 @@ class RequestView:
 
 
 def fresh_keys(file: Path, boot: bytes, level: str) -> ProjectKeys:
-    """A project's new key file. Raises OperatorError KEY-09, KEY-11, and KEY-06, which says what the file that
-    is there may mean: an attempt that was interrupted and has been certified after all."""
+    """A project's new key file. Raises OperatorError KEY-09, KEY-11, and KEY-06, which says what the file
+    that is there may mean: an attempt that was interrupted and has been certified after all."""
     try:
         return ProjectKeys.create(file, boot=boot, level=level)
     except OperatorError as error:
