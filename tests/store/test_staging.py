@@ -1,5 +1,6 @@
 """A chain folder in the making: what comes stays, what changed is replaced, and only what is whole counts."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from chainnode.store.filesystem import RealFileSystem
 from chainnode.store.reading import Kept, StoredBody
 from chainnode.store.staging import Staging, StagingError, Target
 from chainnode.store.swap import clear_replaced, move_aside, put_in_place, whole_incoming
+from genesis.errors import OperatorError
 from tests.node.grown import Grown, founded, told
 from tests.store.blocks import batch
 
@@ -209,6 +211,21 @@ def test_receipts_and_batches_in_no_block_are_taken_over(source: Grown, joiner: 
     joiner.reopen()
     assert joiner.store.receipt(b"r" * 16, 7) == b"receipt"
     assert list(joiner.store.unordered_batches()) == [ref.digest], "the other one is in a block"
+
+
+def test_the_chain_that_is_taken_over_knows_how_many_local_rows_were_written(
+    source: Grown, joiner: Grown
+) -> None:
+    for number in range(50):
+        joiner.store.local_put(b"row/%d" % number, bytes(100))
+    joiner.departments(1)
+    staged(source, joiner).close()
+    joiner.close()
+    put_in_place(joiner.folder)
+    (log,) = (joiner.folder / "local").glob("*.log")
+    os.truncate(log, log.stat().st_size // 2)
+    with pytest.raises(OperatorError, match="STO-10"):
+        ChainStore(joiner.folder, joiner.chain_id)
 
 
 class Crash(BaseException):

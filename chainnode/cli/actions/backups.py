@@ -93,6 +93,7 @@ async def _write(
     async for piece in pieces:
         written += stream.write(piece if sealer is None else sealer.feed(piece))
         told(written)
+        await asyncio.sleep(0)  # where nothing is waited for, Ctrl-C would be noticed at the end alone
     if sealer is not None:
         stream.write(sealer.end())
     return running
@@ -122,7 +123,6 @@ async def _stopped(config: NodeConfig, objects: bool) -> AsyncIterator[bytes]:
     with ExitStack() as closing:
         for piece in stopped_source(config, closing).pieces(objects=objects):
             yield piece
-            await asyncio.sleep(0)  # else Ctrl-C waits for the end
 
 
 def _read_again(path: Path, passphrase: bytes | None) -> tuple[Header, int]:
