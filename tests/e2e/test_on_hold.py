@@ -31,6 +31,11 @@ async def world(consortium: Consortium) -> AsyncIterator[World]:
         yield made
 
 
+def original(world: World) -> Path:
+    """The first one's home, whole and as it was when its node last voted."""
+    return world.hospitals[LOST[0]].home.with_name("original")
+
+
 async def blocks(world: World, number: int, count: int) -> None:
     for _ in range(count):
         ended = await chainnode("status", "--strong", "--home", world.hospitals[number].home)
@@ -81,6 +86,7 @@ async def test_two_members_without_their_votes_are_named_by_the_others(world: Wo
     await blocks(world, 0, 2)
     names = [world.hospitals[number].id for number in LOST]
     world.nodes.stop(*LOST)
+    shutil.copytree(world.hospitals[LOST[0]].home, original(world), ignore=shutil.ignore_patterns("run"))
     for number in LOST:
         shutil.rmtree(world.hospitals[number].home / "store" / "votes")
     world.nodes.start(LOST[0])
@@ -103,3 +109,26 @@ async def test_two_members_without_their_votes_are_named_by_the_others(world: Wo
         lines = world.nodes.log_file(world.hospitals[number]).read_text().splitlines()
         errors = [one for one in map(json.loads, lines) if one["level"] == "error"]
         assert [one["event"] for one in errors] == ["own votes missing"]
+
+
+async def test_the_original_home_ends_it_and_the_other_member_votes_again_at_its_height(world: World) -> None:
+    home = world.hospitals[LOST[0]].home
+    world.nodes.stop(LOST[0])
+    home.rename(home.with_name("aside"))
+    original(world).rename(home)
+    world.nodes.start(LOST[0])
+    world.forget_clients(LOST[0])
+
+    async def quorum() -> bool:
+        return not (await world.nodes.status(0)).quorum_lost
+
+    await eventually(quorum)
+    await blocks(world, 0, 17)
+
+    async def votes() -> bool:
+        return (await world.nodes.status(LOST[1])).voting
+
+    await eventually(votes)
+    for number in range(4):
+        async with GatewayClient(world.hospitals[number].socket("sysadmin")) as client:
+            assert await client.evidence() == ()
