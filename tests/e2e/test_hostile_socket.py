@@ -148,8 +148,8 @@ async def test_clients_that_never_read_do_not_stop_the_node_nor_fill_its_memory(
 _STEWARDS = ("intake_key", "link_subject", "resolve_subject", "seen", "put_object", "anchor", "halves")
 FORBIDDEN: dict[Role, tuple[str, ...]] = {
     Role.SYSADMIN: ("submit", "row", *_STEWARDS, "delivery", "fetch"),
-    Role.STEWARD: ("delivery", "fetch"),
-    Role.RESEARCHER: _STEWARDS,
+    Role.STEWARD: ("delivery", "fetch", "backup"),
+    Role.RESEARCHER: (*_STEWARDS, "backup"),
 }
 
 
@@ -158,6 +158,10 @@ async def attempt(client: GatewayClient, call: str) -> None:
     order = AnchorOrder("ward", "study", b"p", (b"q",), b"k", b"d" * 32)
     if call == "fetch":
         async for _ in client.fetch(id_, b"s" * 32):
+            pass
+        return
+    if call == "backup":
+        async for _ in client.backup():
             pass
         return
     calls = {
