@@ -128,10 +128,8 @@ def _usage(error: typer.TyperException, args: Sequence[str]) -> Report:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "chainnode"
     following = command(*path.split()[1:], "--help")
-    # The parser folds long messages, and names the bound that was passed alone.
-    what, option = " ".join(error.format_message().split()), getattr(error, "param", None)
-    if getattr(option, "max", None) is not None:
-        what += f"; {getattr(option, 'min', None)} to {getattr(option, 'max', None)} are allowed"
+    # The parser folds long messages: here they are one line.
+    what = " ".join(error.format_message().split())
     return Report("CLI-01", what, "nothing was done", following, EXIT_USAGE)
 
 

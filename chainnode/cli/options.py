@@ -35,6 +35,21 @@ class Kdf(StrEnum):
     SENSITIVE = "sensitive"
 
 
+def within(least: int, most: int) -> Callable[[typer.CallbackParam, int | None], int | None]:
+    """Bounds of a number on the command line; typer's own would stand in the help's narrowest column. They
+    raise OperatorError CLI-01."""
+
+    def check(option: typer.CallbackParam, value: int | None) -> int | None:
+        if value is not None and not least <= value <= most:
+            raise usage(
+                f"{option.opts[0]} {value} is out of bounds: {least} to {most} are allowed",
+                "type the command again with such a number",
+            )
+        return value
+
+    return check
+
+
 HomeOption = Annotated[
     Path | None,
     typer.Option("--home", envvar=HOME_VARIABLE, help="The node's home folder.", show_default=False),
@@ -52,8 +67,7 @@ HeightOption = Annotated[
     int,
     typer.Option(
         "--min-height",
-        min=0,
-        max=MAX_HEIGHT,
+        callback=within(0, MAX_HEIGHT),
         metavar="HEIGHT",
         help="Wait until the node has certified this height.",
     ),

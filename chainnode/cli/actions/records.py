@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainnode.cli.actions.base import listed
+from chainnode.cli.actions.base import listed, member_number
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger.payloads import AnchorRecords, ObjectPointer
 from chainnode.ledger.records import BatchRecord
@@ -77,3 +77,14 @@ def _matches(pointer: ObjectPointer, selection: Selection) -> bool:
 
 def _in(value: object, allowed: Sequence[object]) -> bool:
     return not allowed or value in allowed
+
+
+async def selected(client: GatewayClient, sources: tuple[str, ...], classes: tuple[str, ...]) -> list[bytes]:
+    """Ids of the objects of `sources`, each a member or member/department. Raises NotFound."""
+    info = await client.info()
+    found: list[bytes] = []
+    for source in sources:
+        slug, _, department = source.partition("/")
+        selection = Selection(member_number(info, slug), department, classes=classes)
+        found += [pointer.object_id for pointer in await select(client, selection)]
+    return found

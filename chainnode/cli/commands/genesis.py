@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chainnode.cli.actions.homes import GENESIS_NAME, KEYSTORE_NAME, Identity, member_request, write_request
-from chainnode.cli.options import JsonOption, PassphraseOption, open_key
+from chainnode.cli.options import JsonOption, PassphraseOption, open_key, within
 from chainnode.cli.output import pairs, show, table
 from chainnode.vault.keystore import NodeKeys, StewardKeys
 from genesis import ceremony
@@ -81,18 +81,20 @@ def build(
         int | None,
         typer.Option(
             "--created-ms",
-            min=EARLIEST_MS,
-            max=LATEST_MS - 1,
+            callback=within(EARLIEST_MS, LATEST_MS - 1),
             help="Founding time, Unix ms. [now]",
             show_default=False,
         ),
     ] = None,
     trustee_threshold: Annotated[
         int,
-        typer.Option("--trustee-threshold", min=0, max=MAX_ROSTER, help="Trustees that must act together."),
+        typer.Option(
+            "--trustee-threshold", callback=within(0, MAX_ROSTER), help="Trustees who act together."
+        ),
     ] = 0,
     trustee_faults: Annotated[
-        int, typer.Option("--trustee-faults", min=0, max=MAX_ROSTER, help="Trustees that may be faulty.")
+        int,
+        typer.Option("--trustee-faults", callback=within(0, MAX_ROSTER), help="Trustees who may be faulty."),
     ] = 0,
     json: JsonOption = False,
 ) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from chainnode.cli.actions.homes import Home, Identity, Passphrases, create_home
 from chainnode.cli.errors import usage
-from chainnode.cli.options import JsonOption, Kdf, KdfOption, optional_passphrase, passphrase
+from chainnode.cli.options import JsonOption, Kdf, KdfOption, optional_passphrase, passphrase, within
 from chainnode.cli.output import pairs, show
 from genesis.checks import slug_error
 
@@ -82,7 +82,7 @@ def init(
     credential: CredentialOption = "",
     listen_host: Annotated[str, typer.Option("--listen-host", help="Address to listen on.")] = "0.0.0.0",
     listen_port: Annotated[
-        int, typer.Option("--listen-port", min=0, max=65_535, metavar="PORT", help="TCP port.")
+        int, typer.Option("--listen-port", callback=within(0, 65_535), metavar="PORT", help="TCP port.")
     ] = 7400,
     peer: PeerOption = None,
     kdf: KdfOption = Kdf.MODERATE,

@@ -32,6 +32,7 @@ from chainnode.cli.options import (
     open_key,
     optional_passphrase,
     passphrase,
+    within,
 )
 from chainnode.cli.output import pairs, show, table
 from chainnode.cli.views import done, submitted
@@ -94,15 +95,16 @@ def propose_(
         int,
         typer.Option(
             "--delay",
-            min=0,
-            max=MAX_DELAY_HEIGHTS,
+            callback=within(0, MAX_DELAY_HEIGHTS),
             help="Heights until it takes effect. [the shortest allowed]",
         ),
     ] = 0,
     valid_for: Annotated[
         int,
         typer.Option(
-            "--valid-for", min=1, max=MAX_VALID_HEIGHTS, help="Heights within which it has to be made."
+            "--valid-for",
+            callback=within(1, MAX_VALID_HEIGHTS),
+            help="Heights within which it has to be made.",
         ),
     ] = VALID_HEIGHTS,
     fewer_faults: Annotated[

@@ -26,6 +26,7 @@ from chainnode.cli.options import (
     Target,
     known_terms,
     use_policy,
+    within,
 )
 from chainnode.cli.output import Lines, console, plain, show, table, when
 from chainnode.cli.views import use
@@ -74,7 +75,9 @@ def add(
     profile: Annotated[
         str, typer.Option("--profile", help="De-identification: " + ", ".join(PROFILES))
     ] = SAFE_HARBOR,
-    level: Annotated[int, typer.Option("--level", min=1, max=5, help="Data level of GB/T 39725.")] = 3,
+    level: Annotated[
+        int, typer.Option("--level", callback=within(1, 5), help="Data level of GB/T 39725.")
+    ] = 3,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the report; anchor nothing.")] = False,
     report: Annotated[
         Path | None, typer.Option("--report", help="Write the reports as JSON too.", show_default=False)

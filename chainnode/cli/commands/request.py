@@ -10,7 +10,7 @@ from chainnode.cli.actions import grants, releases, requests
 from chainnode.cli.actions.base import member_number
 from chainnode.cli.actions.files import write_private
 from chainnode.cli.actions.homes import make_folder
-from chainnode.cli.actions.records import Selection, select
+from chainnode.cli.actions.records import selected
 from chainnode.cli.errors import CLI_BUSY, CLI_FETCH, CLI_REFUSED, CLI_UNDELIVERED, CLI_USAGE, usage
 from chainnode.cli.next_steps import command, next_step, shell
 from chainnode.cli.options import (
@@ -33,6 +33,7 @@ from chainnode.cli.options import (
     require_text,
     split_list,
     use_policy,
+    within,
 )
 from chainnode.cli.output import console, show
 from chainnode.cli.views import cohort_counts, done, request_data, requests_table, submitted, verdicts_table
@@ -116,7 +117,7 @@ def new(
     keys = requests.fresh_keys(project_file, passphrase(project_passphrase_file), kdf.value)
 
     async def action(client: GatewayClient) -> tuple[bytes, SubmitResult, int]:
-        chosen = dict.fromkeys([*objects, *await _selected(client, split_list(from_), classes)])
+        chosen = dict.fromkeys([*objects, *await selected(client, split_list(from_), classes)])
         application = requests.Application(
             department, project, wanted, tuple(chosen), expires_ms, title, plan
         )
@@ -132,16 +133,6 @@ def new(
         raise
     data = submitted(result, request=request_id, objects=count, project_file=project_file)
     show(data, done(f"Application {request_id.hex()} for {count} objects", result), json=json)
-
-
-async def _selected(client: GatewayClient, sources: tuple[str, ...], classes: tuple[str, ...]) -> list[bytes]:
-    info = await client.info()
-    found: list[bytes] = []
-    for source in sources:
-        slug, _, department = source.partition("/")
-        selection = Selection(member_number(info, slug), department, classes=classes)
-        found += [pointer.object_id for pointer in await select(client, selection)]
-    return found
 
 
 @app.command("list")
@@ -325,10 +316,13 @@ def fetch(
     passphrase_file: PassphraseOption,
     workspace: Annotated[Path, typer.Option("--workspace", help="The project's folder for the data.")],
     wait: Annotated[
-        int, typer.Option("--wait", min=0, max=86_400, help="Wait so long for what is still under way (s).")
+        int,
+        typer.Option(
+            "--wait", callback=within(0, 86_400), help="Wait so long for what is still under way (s)."
+        ),
     ] = 30,
     smallest_cell: Annotated[
-        int, typer.Option("--smallest-cell", min=1, max=1_000_000, help="Hide counts below it.")
+        int, typer.Option("--smallest-cell", callback=within(1, 1_000_000), help="Hide counts below it.")
     ] = 5,
     home: HomeOption = None,
     socket: SocketOption = None,
