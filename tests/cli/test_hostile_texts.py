@@ -8,8 +8,14 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainnode.cli.actions.requests import RequestView
+from chainnode.cli.actions.since import Since
 from chainnode.cli.errors import Report
 from chainnode.cli.output import Lines, hold_warnings, pairs, show, show_error, table, warn
+from chainnode.cli.views import request_tables, requests_table
+from chainnode.ledger.payloads import Purpose
+from chainnode.ledger.records import RequestRecord, Source
+from chainnode.node.api import Stamp
 from chainnode.node.config import LogConfig
 from chainnode.node.logs import node_logger
 from genesis.display import UNSEEN, visible
@@ -51,6 +57,28 @@ def test_a_cell_of_lines_breaks_where_we_do_alone(capsys):
     assert [SHOWN in line for line in lines].index(True) + 1 == ["second" in line for line in lines].index(
         True
     )
+
+
+def test_an_applications_title_of_another_hospital_is_letters_in_list_and_show(capsys):
+    record = RequestRecord(
+        member=1,
+        department="onco",
+        project="heart",
+        project_key=bytes(32),
+        project_sealing_key=bytes(32),
+        purpose=Purpose("HMB"),
+        objects=(bytes(16),),
+        expires_ms=1_798_761_600_000,
+        text_row=bytes(32),
+        handles=(),
+        providers=(),
+        applied=Source(bytes(32), 3),
+    )
+    stamp = Stamp(5, bytes(32), 1_700_000_000_000, b"")
+    view = RequestView(bytes(16), "hospital-b", record, HOSTILE, HOSTILE, (), None, Since(), stamp)
+    show({}, requests_table([view]), *request_tables(view), json=False)
+    out = capsys.readouterr().out
+    assert out.count(SHOWN) == 3 and harmless(out)
 
 
 def test_errors_and_warnings_show_them_as_letters(capsys):
