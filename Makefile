@@ -21,8 +21,8 @@ $(STAMP): requirements.lock pyproject.toml bootstrap.sh
 demo: $(STAMP) ## the main job with four hospitals (DATA=folder for your own FHIR R4 bundles, at least 8)
 	@$(BIN)/python -m tests.demo $(if $(DATA),--data "$(DATA)")
 
-test: $(STAMP) ## the tests
-	@$(BIN)/python -m pytest
+test: $(STAMP) ## the tests, two files at a time
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(STAMP) ## ruff, mypy --strict and the architecture test
 	@$(BIN)/ruff check .

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from chainnode.cli.main import run
+from chainnode.cli.next_steps import forget_node
 from chainnode.intake.synthetic import synthetic_bundle
 from tests.localnet.consortium import found
 from tests.localnet.nodes import Nodes
@@ -120,3 +121,9 @@ def hospital(tmp_path_factory):
             consortium.registrars["insurer"],
             passphrase,
         )
+
+
+@pytest.fixture(autouse=True)
+def a_new_command_line() -> None:
+    """No test meets the node that another one's command line named."""
+    forget_node()

@@ -50,7 +50,11 @@ def test_another_study_does_not_open_locators() -> None:
         open_locators(SEALED, BATCH.sealed_key, study_key=KemKey.generate(), **PLACE)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("altered", [b"", b"short", SEALED[1][1], SEALED[0][1] + b"\x00"])
+@pytest.mark.parametrize(
+    "altered",
+    [b"", b"short", SEALED[1][1], SEALED[0][1] + b"\x00"],
+    ids=["empty", "short", "another's", "a byte more"],
+)
 def test_a_locator_of_another_object_or_altered_is_refused(altered: bytes) -> None:
     with pytest.raises(ObjectError) as caught:
         open_locators([(IDS[0], altered)], BATCH.sealed_key, study_key=STUDY, **PLACE)  # type: ignore[arg-type]
