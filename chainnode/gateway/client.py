@@ -13,7 +13,7 @@ import getpass
 import os
 import shlex
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,7 +24,7 @@ from chainnode.gateway import convert, failure, sockets
 from chainnode.gateway import gateway_pb2 as pb
 from chainnode.gateway import gateway_pb2_grpc as pb_grpc
 from chainnode.gateway.errors import GTW_BROKEN, GTW_PERMISSION, GTW_UNREACHABLE, REQUEST_MALFORMED
-from chainnode.gateway.limits import CHUNK_BYTES, MAX_CLIENT_MESSAGE_BYTES
+from chainnode.gateway.limits import CHUNK_BYTES, MAX_CLIENT_MESSAGE_BYTES, Limits
 from chainnode.gateway.roles import USER_KEY
 from chainnode.node.api import (
     AnchorOrder,
@@ -75,6 +75,8 @@ class GatewayClient:
         self.path = path
         self._timeout_ms = timeout_ms
         self._metadata = ((USER_KEY, _user().encode("ascii", "replace").decode()),)
+        # The node refuses streams beyond its bound, and those that are just ending count there.
+        self._reading = asyncio.Semaphore(Limits().calls_per_connection // 2)
         self._channel: grpc.aio.Channel | None = None
         self._stub: Any = None
 
@@ -133,13 +135,15 @@ class GatewayClient:
 
     async def _stream(self, name: str, request: Any, timeout_ms: int | None = None) -> AsyncIterator[Any]:
         wait_s = None if timeout_ms is None else (timeout_ms + SLACK_MS) / 1_000
-        call = getattr(self._stub, name)(request, timeout=wait_s, metadata=self._metadata)
-        try:
-            with self._errors():
-                async for reply in call:
-                    yield reply
-        finally:
-            call.cancel()
+        # What follows the chain for as long as it likes waits for no other call.
+        async with self._reading if timeout_ms is not None else nullcontext():
+            call = getattr(self._stub, name)(request, timeout=wait_s, metadata=self._metadata)
+            try:
+                with self._errors():
+                    async for reply in call:
+                        yield reply
+            finally:
+                call.cancel()
 
     async def status(self) -> StatusReport:
         return convert.status_report(await self._call("Status", pb.StatusRequest()))
