@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from genesis.codes import GEN_BUSY, GEN_UNWRITABLE
+from genesis.durable import sync_path
 from genesis.errors import OperatorError, quoted
 
 WAIT_MS = 10_000
@@ -70,11 +71,7 @@ def write_file(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_path(path.parent)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()

@@ -5,7 +5,6 @@ from typing import Any
 
 from structlog.stdlib import BoundLogger
 
-from chainnode.ledger import view
 from chainnode.ledger.founding import founding_of
 from chainnode.net import wire
 from chainnode.node.epochs import EpochSteps
@@ -110,8 +109,8 @@ class ChainKeeping:
         return self.snapshots.run(), self.joining.run(), self._pruning.run()
 
     def _name(self, peer: ReplicaId) -> str:
-        record = view.member(self._opened.executor.state, peer)
-        return f"member {peer}" if record is None else record.id
+        known = self._opened.members.get(peer)
+        return f"member {peer}" if known is None else known.id
 
     def _joined(self, chosen: Offered) -> None:
         self._epochs.keep(chosen.epochs)

@@ -43,6 +43,7 @@ from chainnode.vault.sealedstream import SealedReader
 from chainnode.vault.secretformat import MAX_FILE_BYTES
 from consensus.codec import DecodeError, decode, encode
 from genesis.document import Genesis, parse_genesis
+from genesis.durable import sync_path
 from genesis.errors import OperatorError
 from genesis.private import private_files, private_folder
 
@@ -145,7 +146,7 @@ def restore(
             if home.exists():
                 home.rmdir()
             staging.rename(home)
-            _sync(home.parent)
+            sync_path(home.parent)
         except (ArchiveError, ObjectError) as error:
             raise bad(str(error)) from None
         except SealingError as error:
@@ -305,11 +306,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

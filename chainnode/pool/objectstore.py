@@ -7,7 +7,6 @@ disk encrypts the disk.
 """
 
 import asyncio
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from obstore.store import LocalStore, from_url
 
 from chainnode.pool.container import MAX_CIPHERTEXT_BYTES, check_ciphertext
 from chainnode.pool.errors import DISK_FULL, STORE_LOCATION, STORE_UNREACHABLE, ObjectError
+from genesis.durable import sync_path
 from genesis.errors import OperatorError, quoted
 from genesis.private import private_folder
 
@@ -132,7 +132,7 @@ class ObjectStore:
         try:
             obstore.delete(self._backend, name)
             if self._folder is not None:
-                _sync(self._folder)
+                sync_path(self._folder)
         except (OSError, BaseError) as error:
             raise self._failure(f"{name} may not be deleted", error) from None
         return True
@@ -158,8 +158,8 @@ class ObjectStore:
             return
         path = self._folder / name
         try:
-            _sync(path)
-            _sync(self._folder)
+            sync_path(path)
+            sync_path(self._folder)
         except OSError:
             path.unlink(missing_ok=True)
             raise
@@ -179,14 +179,6 @@ class ObjectStore:
             unchanged="What was stored before is intact.",
             next_step="Check that the store is reachable and its permissions, then run it again.",
         )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _first_line(error: Exception) -> str:

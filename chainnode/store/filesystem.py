@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+from genesis.durable import sync_path
 from genesis.private import private_folder
 
 
@@ -86,8 +87,4 @@ class RealFileSystem:
         path.unlink()
 
     def fsync_dir(self, folder: Path) -> None:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        sync_path(folder)

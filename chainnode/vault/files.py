@@ -11,6 +11,7 @@ from secrets import token_hex
 
 from chainnode.vault.errors import CANNOT_WRITE, FILE_EXISTS, FILE_MISSING, PASSPHRASE_FILE, WRONG_PASSPHRASE
 from chainnode.vault.secretformat import MAX_FILE_BYTES
+from genesis.durable import sync_path
 from genesis.errors import OperatorError, quoted
 
 MAX_PASSPHRASE_BYTES = 1_024
@@ -109,14 +110,6 @@ def _write_temporary(path: Path, data: bytes, like: os.stat_result | None = None
     return temporary
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def create_file(path: Path, data: bytes) -> None:
     """Write a file that is not there yet. Raises OperatorError KEY-06, KEY-09."""
     try:
@@ -126,7 +119,7 @@ def create_file(path: Path, data: bytes) -> None:
             os.link(temporary, path)
         finally:
             temporary.unlink()
-        _sync_folder(path.parent)
+        sync_path(path.parent)
     except FileExistsError:
         raise OperatorError(
             FILE_EXISTS,
@@ -156,7 +149,7 @@ def replace_file(path: Path, data: bytes, *, expected: bytes) -> bool:
             except OSError:
                 temporary.unlink()
                 raise
-        _sync_folder(path.parent)
+        sync_path(path.parent)
     except OSError as error:
         raise _cannot_write(path, error) from None
     return True
