@@ -25,7 +25,7 @@ from chainnode.gateway import gateway_pb2 as pb
 from chainnode.gateway import gateway_pb2_grpc as pb_grpc
 from chainnode.gateway.errors import GTW_BROKEN, GTW_PERMISSION, GTW_UNREACHABLE, REQUEST_MALFORMED
 from chainnode.gateway.limits import CHUNK_BYTES, MAX_CLIENT_MESSAGE_BYTES, Limits
-from chainnode.gateway.roles import USER_KEY
+from chainnode.gateway.roles import UPLOAD_TAKEN, USER_KEY
 from chainnode.node.api import (
     AnchorOrder,
     BlockView,
@@ -269,12 +269,20 @@ class GatewayClient:
             length_bytes=len(upload.ciphertext),
         )
 
-        def requests() -> Iterator[Any]:
-            yield head
-            for start in range(0, len(upload.ciphertext), CHUNK_BYTES):
-                yield pb.PutObjectRequest(data=upload.ciphertext[start : start + CHUNK_BYTES])
-
-        await self._call("PutObject", requests())
+        call = self._stub.PutObject(timeout=self._timeout_ms / 1_000, metadata=self._metadata)
+        try:
+            with self._errors():
+                await call.write(head)
+                # A refusal that came while a piece is being written would lose its reason in grpc.aio.
+                if any(key == UPLOAD_TAKEN for key, _ in await call.initial_metadata()):
+                    for start in range(0, len(upload.ciphertext), CHUNK_BYTES):
+                        await call.write(
+                            pb.PutObjectRequest(data=upload.ciphertext[start : start + CHUNK_BYTES])
+                        )
+                    await call.done_writing()
+                await call
+        finally:
+            call.cancel()
 
     async def anchor(self, order: AnchorOrder, *, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> SubmitResult:
         request = _request(
