@@ -10,6 +10,7 @@ from typing import TypeVar
 from chainnode.intake.synthetic import synthetic_bundle
 from chainnode.node.api import StatusReport
 from chainnode.vault.keystore import RegistrarKeys, StewardKeys
+from genesis.errors import OperatorError
 from tests.demo import people
 from tests.demo.stage import Stage
 from tests.demo.world import World
@@ -48,12 +49,19 @@ async def eventually(condition: Callable[[], Awaitable[T]], *, within_s: float =
 
 
 async def level(world: World, *numbers: int) -> list[StatusReport]:
-    """Wait until these nodes (all, if none is named) stand at one height with one root."""
+    """Wait until these nodes (all, if none is named) stand at one height with one root.
+
+    One that opens anew meanwhile, with a snapshot, does not answer for a moment.
+    """
 
     async def same() -> list[StatusReport]:
-        reports = [
-            await world.nodes.status(number) for number in numbers or [one.number for one in world.hospitals]
-        ]
+        try:
+            reports = [
+                await world.nodes.status(number)
+                for number in numbers or [one.number for one in world.hospitals]
+            ]
+        except OperatorError:
+            return []
         return reports if len({(one.height, one.state_root) for one in reports}) == 1 else []
 
     return await eventually(same)
