@@ -18,8 +18,9 @@ from chainnode.cli.next_steps import HOME_VARIABLE
 from chainnode.gateway.errors import GATEWAY_RULES
 from chainnode.gateway.roles import CALLS, SUBMITS
 from chainnode.ledger.rules import FORM_RULES, STATE_RULES, VERDICT_RULES, VERIFICATION_RULES
-from chainnode.node.config import CONFIG_NAME, KEYS
+from chainnode.node.config import CONFIG_NAME
 from chainnode.node.errors import NODE_RULES
+from chainnode.node.schema import KEYS
 from chainnode.pool.errors import RULES as POOL_RULES
 from genesis.errors import ERROR_CODES, EXIT_MEANINGS
 

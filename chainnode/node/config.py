@@ -1,25 +1,25 @@
 """The node's configuration: one TOML file, read whole, checked whole, frozen.
 
-`KEYS` is the schema: the reader, the commented file that `init` writes (settings.py) and the reference in
-the documentation all come from it. Nothing secret stands in the file: passphrases come from a file of
-their own or from systemd's credentials.
+The schema stands in schema.py: the reader, the commented file that `init` writes (settings.py) and the
+reference in the documentation all come from it. Nothing secret stands in the file: passphrases come from a
+file of their own or from systemd's credentials.
 """
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chainnode.node import values as v
 from chainnode.node.api import Role
+from chainnode.node.schema import KEYS, REQUIRED, Key
 from genesis.errors import EXIT_USAGE, OperatorError, define, quoted
 
 CONFIG_NAME = "chainnode.toml"
 MAX_CONFIG_BYTES = 262_144
 MAX_PEERS = 100
-MAX_BLOCKS = 1_000_000_000
 
 CFG_UNREADABLE = define("CFG-01", EXIT_USAGE, "the configuration file is missing or cannot be read")
 CFG_SYNTAX = define("CFG-02", EXIT_USAGE, "the configuration file is not TOML")
@@ -28,7 +28,6 @@ CFG_MISSING = define("CFG-04", EXIT_USAGE, "the configuration lacks a key")
 CFG_VALUE = define("CFG-05", EXIT_USAGE, "a value in the configuration is not allowed")
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
-_REQUIRED = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,122 +112,6 @@ class NodeConfig:
         return next(socket for socket in self.sockets if socket.role is role)
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A configuration key. `*` in the name stands for a member's slug; `default` None: may be absent."""
-
-    name: str
-    parse: Callable[[object], Any]
-    default: Any
-    meaning: str
-
-    @property
-    def required(self) -> bool:
-        return self.default is _REQUIRED
-
-
-def _socket_keys(role: Role) -> tuple[Key, ...]:
-    name = f"sockets.{role.value}"
-    return (
-        Key(
-            f"{name}.owner",
-            v.name,
-            "",
-            f"Unix owner of the {role.value} socket; empty: the node's own user",
-        ),
-        Key(
-            f"{name}.group",
-            v.name,
-            "",
-            f"Unix group whose members act as {role.value}; empty: the node's own",
-        ),
-        Key(f"{name}.mode", v.mode, "0660", "permissions of the socket; others never get any"),
-    )
-
-
-KEYS: tuple[Key, ...] = (
-    Key("genesis.file", v.text, "genesis.cbor", "the signed genesis document"),
-    Key(
-        "genesis.membership",
-        v.text,
-        None,
-        "the signed change of members that admitted this hospital, or gave it the keystore's keys",
-    ),
-    Key("keys.keystore", v.text, "keystore.key", "the node's keys, encrypted"),
-    Key("keys.next_keystore", v.text, None, "new keys that wait for a rotation, under the same passphrase"),
-    Key("keys.passphrase_file", v.text, None, "file that holds the boot passphrase (or use keys.credential)"),
-    Key("keys.credential", v.credential, None, "name of the systemd credential with the boot passphrase"),
-    Key("listen.host", v.text, "0.0.0.0", "address that other members' nodes connect to"),
-    Key("listen.port", v.port, 7400, "TCP port of the same"),
-    Key(
-        "peers.*.address",
-        v.address,
-        None,
-        'where that member\'s node listens, host:port (needless with dial = "in")',
-    ),
-    Key(
-        "peers.*.dial",
-        v.choice("auto", "in", "out"),
-        "auto",
-        "who connects: out (this node), in (the peer), auto",
-    ),
-    Key("sockets.folder", v.text, "run", "folder of the Unix sockets"),
-    *(key for role in Role for key in _socket_keys(role)),
-    Key("store.folder", v.text, "store", "vote log, blocks, state, erasable rows"),
-    Key(
-        "store.reserve_mb",
-        v.megabytes,
-        512,
-        "MB to be kept free on the disk: below it nothing new is taken in, below an eighth the node stops",
-    ),
-    Key(
-        "store.keep_blocks",
-        v.count(0, MAX_BLOCKS),
-        0,
-        "blocks that are kept, 0 for all; as many as replays need stay, and what the state rests on",
-    ),
-    Key(
-        "store.snapshot_every",
-        v.count(1, MAX_BLOCKS),
-        1_000,
-        "at every so many blocks a snapshot is made for nodes that join",
-    ),
-    Key(
-        "store.join_gap",
-        v.count(0, MAX_BLOCKS),
-        1_000,
-        "so many blocks behind the node takes over a snapshot instead of following block by block; 0: never",
-    ),
-    Key(
-        "store.resync",
-        v.choice("on", "off"),
-        "on",
-        "on: a damaged chain folder is moved aside and fetched anew from the peers; off: the node stops",
-    ),
-    Key("pool.folder", v.text, "pool", "encrypted objects, and both wrapped halves in folders of their own"),
-    Key(
-        "pool.objects_url",
-        v.text,
-        None,
-        "s3://, gs:// or az:// URL of the encrypted objects, if elsewhere",
-    ),
-    Key(
-        "log.level",
-        v.choice("debug", "info", "warning", "error"),
-        "info",
-        "least severe line that is logged",
-    ),
-    Key("log.format", v.choice("json", "console"), "json", "one JSON object a line, or text for people"),
-    Key(
-        "verification.mode",
-        v.choice("inline", "thread"),
-        "inline",
-        "where the signatures of large batches are checked: in the loop, or in a thread",
-    ),
-)
-"""Relative paths are relative to the home folder."""
-
-
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in table.items():
@@ -269,7 +152,7 @@ class _Reader:
 
     def _take(self, name: str, key: Key) -> None:
         value = self._given.get(name, key.default)
-        if value is _REQUIRED:
+        if value is REQUIRED:
             self.problems.append((CFG_MISSING, f"{name} is missing: {key.meaning}"))
         elif value is not None:
             try:

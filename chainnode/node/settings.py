@@ -4,7 +4,8 @@ import json
 import tomllib
 from collections.abc import Mapping
 
-from chainnode.node.config import KEYS, generic_name, problems_of
+from chainnode.node.config import generic_name, problems_of
+from chainnode.node.schema import KEYS
 
 
 def settings_problems(given: Mapping[str, str | int]) -> list[str]:

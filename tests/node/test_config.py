@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 
 from chainnode.node.api import Role
-from chainnode.node.config import CONFIG_NAME, KEYS, load_config
+from chainnode.node.config import CONFIG_NAME, load_config
 from chainnode.node.passphrase import passphrase_source
+from chainnode.node.schema import KEYS
 from chainnode.node.settings import render_config, settings_problems
 from chainnode.vault.files import read_passphrase_file
 from genesis.errors import EXIT_USAGE, OperatorError
