@@ -7,68 +7,21 @@ LinkShare's mailboxes.
 import asyncio
 import contextlib
 import threading
-from collections import deque
 from collections.abc import Callable
 
 import trio
 
+from chainnode.net.bridge import LoopBridge
 from chainnode.net.libp2p_host import Host
-from chainnode.net.link import LinkShare
-from chainnode.net.port import CloseReason, PeerId, Tap, TransportConfig
-from chainnode.net.rivals import Rivals
-
-
-class LoopBridge:
-    """See libp2p_host.Bridge. `drain` runs in the asyncio loop, once for many calls."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, drain: Callable[[], None]) -> None:
-        self.changes: deque[tuple[LinkShare, CloseReason | None]] = deque()
-        self.failures: dict[PeerId, CloseReason] = {}
-        self.rivals = Rivals()
-        self._loop = loop
-        self._drain = drain
-        self._scheduled = False
-
-    def link_up(self, share: LinkShare) -> None:
-        self.changes.append((share, None))
-        self.notify()
-
-    def link_down(self, share: LinkShare, reason: CloseReason) -> None:
-        self.changes.append((share, reason))
-        self.notify()
-
-    def failed(self, peer: PeerId, reason: CloseReason) -> None:
-        self.failures[peer] = reason
-
-    def contested(self, peer: PeerId, *, own: bool) -> int:
-        return self.rivals.seen(peer, own=own)
-
-    def backlog(self) -> int:
-        return len(self.changes)
-
-    def notify(self) -> None:
-        # What there is to see was stored before the flag is read here, and the loop clears the flag
-        # before it looks: nothing is missed, and a burst costs one wake-up.
-        if not self._scheduled:
-            self._scheduled = True
-            self.call(self._run)
-
-    def call(self, function: Callable[[], None]) -> None:
-        # A loop that was closed without `stop` has nobody left who could be told.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(function)
-
-    def _run(self) -> None:
-        self._scheduled = False
-        self._drain()
+from chainnode.net.port import Tap, TransportConfig
 
 
 class HostThread:
-    """Starts and stops the host. `failure`: what ended it of itself, None while it runs or was stopped."""
+    """See bridge.Engine. Starts and stops the host."""
 
     def __init__(self, config: TransportConfig, drain: Callable[[], None], tap: Tap | None) -> None:
         loop = asyncio.get_running_loop()
-        self.bridge = LoopBridge(loop, drain)
+        self.bridge = LoopBridge(loop.call_soon_threadsafe, drain)
         self.failure: BaseException | None = None
         self._host = Host(config, self.bridge, tap)
         self._started: asyncio.Future[list[str]] = loop.create_future()

@@ -1,4 +1,4 @@
-"""A transport in a process of its own that sends every frame back. JSON: module, member, listen, peers."""
+"""A transport in a process of its own that sends frames back. JSON: module, class, member, listen, peers."""
 
 import asyncio
 import importlib
@@ -12,7 +12,7 @@ from chainnode.net.port import Inbound, Peer, Transport
 from tests.net.transport_net import config
 
 
-async def main(module: str, member: int, listen: list, peers: dict) -> None:
+async def main(module: str, name: str, member: int, listen: list, peers: dict) -> None:
     made = config(
         member,
         {
@@ -21,12 +21,7 @@ async def main(module: str, member: int, listen: list, peers: dict) -> None:
         },
         listen=tuple(listen),
     )
-    loaded = importlib.import_module(module)
-    transport: Transport = next(
-        value
-        for name, value in vars(loaded).items()
-        if name.endswith("Transport") and hasattr(value, "try_send")
-    )(made)
+    transport: Transport = getattr(importlib.import_module(module), name)(made)
     await transport.start()
     host, _, port = transport.listen_addresses()[0].rpartition(":")
     print(json.dumps([host, int(port)]), flush=True)

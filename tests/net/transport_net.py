@@ -126,7 +126,8 @@ class Net:
         peers = {
             number: [peer.transport_key.hex(), peer.address, peer.dial] for number, peer in made.peers.items()
         }
-        arguments = json.dumps([type(self._make(made, None)).__module__, made.member, made.listen, peers])
+        kind = type(self._make(made, None))
+        arguments = json.dumps([kind.__module__, kind.__name__, made.member, made.listen, peers])
         started = await asyncio.create_subprocess_exec(
             sys.executable, PROCESS, arguments, stdout=asyncio.subprocess.PIPE, cwd=PROCESS.parents[2]
         )

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from chainnode.net import libp2p_link, wire
+from chainnode.net import linkstate, wire
 from chainnode.node import network
 from tests.e2e import tapped_node
 
@@ -43,7 +43,7 @@ def main() -> None:
                 log.write(type(frame).__name__ + "\n")
         return frame
 
-    vars(wire)["NEWEST_VERSION"] = vars(libp2p_link)["NEWEST_VERSION"] = wire.OLDEST_VERSION
+    vars(wire)["NEWEST_VERSION"] = vars(linkstate)["NEWEST_VERSION"] = wire.OLDEST_VERSION
     vars(network)["decode_frame"] = decode_frame
     tapped_node.main()
 
