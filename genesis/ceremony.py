@@ -28,7 +28,7 @@ from genesis.document import (
 from genesis.errors import OperatorError, set_aside
 from genesis.files import exclusive, write_file
 from genesis.keys import verify
-from genesis.model import Genesis, Member, Registrar, Trustee, encode_body
+from genesis.model import LIBP2P, TRANSPORTS, Genesis, Member, Registrar, Trustee, encode_body
 from genesis.request import JoinRequest, Keys, MemberKeys, RegistrarKeys, TrusteeKeys, request_body
 from genesis.words import fingerprint_words
 
@@ -41,6 +41,7 @@ def build(
     trustee_threshold: int = 0,
     trustee_faults: int = 0,
     parameters: Parameters | None = None,
+    transport: str = LIBP2P,
 ) -> bytes:
     """The genesis file that follows from `requests`, signed by nobody yet.
 
@@ -73,6 +74,7 @@ def build(
         trustee_threshold=trustee_threshold,
         trustee_faults=trustee_faults,
         parameters=Parameters() if parameters is None else parameters,
+        transport=transport,
     )
     broken = [problem.text for problem in problems(genesis) if problem.level == "error"]
     if broken:
@@ -101,6 +103,7 @@ def summary(genesis: Genesis) -> list[str]:
         f"Network {genesis.network}, founded {created}",
         f"Words of the document: {' '.join(fingerprint_words(genesis.chain_id))}",
         f"{replicas.n} members, of which {replicas.f} may be faulty; {replicas.quorum} decide",
+        f"They link by {TRANSPORTS[genesis.transport]}",
     ]
     for member in genesis.members:
         keys = MemberKeys(member.validator_key, member.transport_key, member.sealing_key, member.steward_key)

@@ -9,7 +9,9 @@ from consensus.types import Digest, ReplicaId, ReplicaSet, Voter
 from genesis import cbor
 
 GENESIS_VERSION = 1
-TRANSPORTS = ("libp2p",)
+LIBP2P, TLS = "libp2p", "tls"
+TRANSPORTS = {LIBP2P: "libp2p with Noise", TLS: "TLS 1.3 with the keys in this document"}
+"""How members link, by the name in the document: every node of a network in the same way."""
 PARAMETER_NAMES = Parameters.__struct_fields__
 
 
@@ -61,7 +63,7 @@ class Genesis:
     trustee_threshold: int
     trustee_faults: int
     parameters: Parameters = field(default_factory=Parameters)
-    transport: str = "libp2p"
+    transport: str = LIBP2P
     version: int = GENESIS_VERSION
     suite: int = SUITE
 

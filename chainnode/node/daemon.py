@@ -13,8 +13,8 @@ from chainnode.gateway.server import Gateway
 from chainnode.ledger.machine import Execution
 from chainnode.ledger.state import State
 from chainnode.net import wire
-from chainnode.net.libp2p_transport import Libp2pTransport
 from chainnode.net.port import Tap
+from chainnode.net.transports import transport_of
 from chainnode.node.admissions import Admissions
 from chainnode.node.backup import backup_source
 from chainnode.node.batches import Batches
@@ -90,7 +90,7 @@ class _House:
         self.stash = Stash(opened.store)
         self.epochs = EpochSteps(opened.store, lambda: executor.schedule)
         self.epochs.certified(self.waiters.certified_height)
-        self.transport = Libp2pTransport(transport_config(opened), tap)
+        self.transport = transport_of(genesis.transport, transport_config(opened), tap)
         self.peering = Peering(opened, self.transport, log)
         self.engine = Engine(
             chain_id=genesis.chain_id,

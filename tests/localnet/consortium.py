@@ -21,6 +21,7 @@ from chainnode.cli.actions.homes import (
 )
 from chainnode.vault.keystore import NodeKeys
 from genesis import ceremony, files
+from genesis.model import LIBP2P
 from genesis.request import JoinRequest
 
 NETWORK = "demo-net"
@@ -153,7 +154,9 @@ def create_rosters(
     return registrars, requests
 
 
-def build_genesis(folder: Path, requests: Iterable[JoinRequest], *, created_ms: int | None = None) -> Path:
+def build_genesis(
+    folder: Path, requests: Iterable[JoinRequest], *, created_ms: int | None = None, transport: str = LIBP2P
+) -> Path:
     """The founding document, signed by nobody yet."""
     data = ceremony.build(
         list(requests),
@@ -161,6 +164,7 @@ def build_genesis(folder: Path, requests: Iterable[JoinRequest], *, created_ms: 
         created_ms=created_ms if created_ms is not None else time.time_ns() // 1_000_000,
         trustee_threshold=2,
         trustee_faults=1,
+        transport=transport,
     )
     path = folder / GENESIS_NAME
     files.write_file(path, data)
@@ -186,6 +190,7 @@ def found(
     count: int = 4,
     level: str = "interactive",
     settings: dict[str, str | int] | None = None,
+    transport: str = LIBP2P,
     say: Say = lambda _: None,
 ) -> Consortium:
     """The whole ceremony at once. `say` is told what takes its time."""
@@ -193,7 +198,9 @@ def found(
     say(f"keys of {count} hospitals, {len(REGISTRARS)} registrars, {len(TRUSTEES)} trustees (argon2id)")
     hospitals = create_members(folder, count=count, level=level, settings=settings)
     registrars, requests = create_rosters(folder, level=level)
-    genesis_file = build_genesis(folder, [*(one.made.request for one in hospitals), *requests])
+    genesis_file = build_genesis(
+        folder, [*(one.made.request for one in hospitals), *requests], transport=transport
+    )
     for hospital in hospitals:
         sign_genesis(genesis_file, hospital)
     hand_out(genesis_file, hospitals)

@@ -13,6 +13,7 @@ from chainnode.vault.keystore import NodeKeys, StewardKeys
 from genesis import ceremony
 from genesis.checks import EARLIEST_MS, LATEST_MS
 from genesis.document import MAX_FILE_BYTES, MAX_ROSTER, GenesisFile, parse_file, read_limited
+from genesis.model import LIBP2P, TRANSPORTS
 from genesis.request import MAX_REQUEST_BYTES, parse_request
 from genesis.words import fingerprint_words
 
@@ -29,6 +30,7 @@ def _show(file: GenesisFile, path: Path, *, json: bool) -> None:
         "chain_id": genesis.chain_id,
         "words": " ".join(fingerprint_words(genesis.chain_id)),
         "created_ms": genesis.created_ms,
+        "transport": genesis.transport,
         "members": [{"number": one.number, "id": one.id, "name": one.name} for one in genesis.members],
         "registrars": [{"id": one.id, "operator": one.operator} for one in genesis.registrars],
         "trustees": [{"id": one.id, "operator": one.operator} for one in genesis.trustees],
@@ -96,6 +98,10 @@ def build(
         int,
         typer.Option("--trustee-faults", callback=within(0, MAX_ROSTER), help="Trustees who may be faulty."),
     ] = 0,
+    transport: Annotated[
+        str,
+        typer.Option("--transport", help=f"How all members link: {' or '.join(TRANSPORTS)}."),
+    ] = LIBP2P,
     json: JsonOption = False,
 ) -> None:
     """Build the document out of join requests. Nobody has signed it yet.
@@ -110,6 +116,7 @@ def build(
         created_ms=int(time.time() * 1_000) if created_ms is None else created_ms,
         trustee_threshold=trustee_threshold,
         trustee_faults=trustee_faults,
+        transport=transport,
     )
     _show(ceremony.put(out, data), out, json=json)
 
