@@ -14,7 +14,6 @@ from consensus.codec import DecodeError, decode, encode
 OLDEST_VERSION, NEWEST_VERSION = 1, 2
 """Of the frames that this release speaks. A link speaks the newest version that both sides know; a peer with
 none in common is refused, with both ranges named."""
-PULSE_SINCE, EVIDENCE_SINCE, SNAPSHOTS_SINCE = 2, 2, 2
 
 MAX_OFFERED_DIGESTS = 1_024
 MAX_BLOCKS = 256
@@ -260,6 +259,11 @@ Frame: TypeAlias = (
 )
 FRAME_TYPES: tuple[type[Frame], ...] = get_args(Frame)
 
+SINCE: dict[type[Frame], int] = dict.fromkeys(
+    (Pulse, Evidence, BlocksPruned, SnapshotRequest, SnapshotOffer, PieceRequest, Piece, PieceMissing), 2
+)
+"""The version that brought a frame; those of the oldest are not listed."""
+
 MAX_HELLO_BYTES = 128
 
 
@@ -267,6 +271,16 @@ def common_version(oldest: int, newest: int) -> int | None:
     """The newest version that a peer of this range and this release both speak."""
     version = min(newest, NEWEST_VERSION)
     return version if version >= max(oldest, OLDEST_VERSION) else None
+
+
+def as_spoken(frame: Frame, version: int) -> Frame | None:
+    """What goes out on a link of this version: the frame, what says as much in an older one, or None."""
+    if version >= SINCE.get(type(frame), OLDEST_VERSION):
+        return frame
+    if isinstance(frame, BlocksPruned):
+        # Without the block that was asked for it counts as "not here": the next peer is asked at once.
+        return Blocks((), frame.tip_height)
+    return None
 
 
 def encode_frame(frame: Frame) -> bytes:

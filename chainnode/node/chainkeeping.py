@@ -73,7 +73,7 @@ class ChainKeeping:
             judge=lambda frame: judge_offer(frame, founding, opened.verify),
             height=lambda: sync.height,
             claimed=sync.claims,
-            offer=network.tell,
+            offer=network.offer,
             name=self._name,
             on_complete=self._joined,
             log=log,
@@ -90,7 +90,7 @@ class ChainKeeping:
         network.handle(wire.PieceMissing, self.joining.on_missing)
         network.handle(wire.BlocksPruned, self._sync.on_blocks_pruned)
         network.watch_links(self.snapshots.on_link)
-        network.watch_links(self.joining.on_link)
+        network.watch_links(self.joining.on_link, speaking=wire.SnapshotRequest)
 
     def executed(self, header: BlockHeader) -> None:
         """A block was executed and stored."""

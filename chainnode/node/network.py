@@ -8,18 +8,16 @@ from structlog.stdlib import BoundLogger
 
 from chainnode.net.port import Channel, Inbound, LinkEvent, Transport
 from chainnode.net.wire import (
-    EVIDENCE_SINCE,
     MAX_OWN_VOTES,
-    PULSE_SINCE,
-    SNAPSHOTS_SINCE,
+    OLDEST_VERSION,
+    SINCE,
     Consensus,
-    Evidence,
     Frame,
     OwnVotes,
     OwnVotesRequest,
     Pulse,
-    SnapshotRequest,
     Status,
+    as_spoken,
     decode_frame,
     encode_frame,
 )
@@ -39,14 +37,10 @@ STATUS_EVERY_MS = 500
 ANSWER_EVERY_MS = 250
 """So often at most a peer is told its own votes: an answer is long, and a question short."""
 OWN_VOTES_OVERHEAD_BYTES, VOTE_OVERHEAD_BYTES = 64, 8
-_SINCE: dict[type, int] = {
-    Pulse: PULSE_SINCE,
-    Evidence: EVIDENCE_SINCE,
-    SnapshotRequest: SNAPSHOTS_SINCE,
-}
 FRAMES_PER_PAUSE = 16
 """A link that is never empty must not keep the loop from the node's other work."""
 Handler = Callable[[ReplicaId, Any], Awaitable[None]]
+LinkWatcher = Callable[[ReplicaId, bool], Awaitable[None]]
 
 
 class Network:
@@ -86,7 +80,7 @@ class Network:
             OwnVotesRequest: self._on_own_votes_request,
             OwnVotes: self._on_own_votes,
         }
-        self._link_watchers: list[Callable[[ReplicaId, bool], Awaitable[None]]] = []
+        self._link_watchers: list[tuple[LinkWatcher, type[Frame]]] = []
         self._answered: dict[ReplicaId, dict[bytes, Authenticated]] = {}
         self._answered_at_ms: dict[ReplicaId, int] = {}
         self._guard_done = False
@@ -97,23 +91,36 @@ class Network:
         assert frame_type not in self._handlers
         self._handlers[frame_type] = handler
 
-    def watch_links(self, watcher: Callable[[ReplicaId, bool], Awaitable[None]]) -> None:
-        """Called when a link came up (True) or went down."""
-        self._link_watchers.append(watcher)
+    def watch_links(self, watcher: LinkWatcher, *, speaking: type[Frame] = Consensus) -> None:
+        """Called when a link came up (True) or went down. One whose version lacks the frame `speaking` counts
+        as down."""
+        self._link_watchers.append((watcher, speaking))
 
     async def send(self, peer: ReplicaId, frame: Frame) -> bool:
-        """Send on the bulk channel, waiting for room; False where the link is down."""
-        return await self._transport.send(peer, Channel.BULK, encode_frame(frame))
+        """Send on the bulk channel, waiting for room; False where the link is down or lacks the frame."""
+        spoken = as_spoken(frame, self._version(peer, type(frame)))
+        return spoken is not None and await self._transport.send(peer, Channel.BULK, encode_frame(spoken))
 
     def tell(self, peer: ReplicaId | None, frame: Frame) -> None:
-        """Offer a frame to a peer, or to all (None), where the link speaks its version."""
+        """Offer a frame to a peer, or to all (None), whose links are up."""
         for one, link in self._transport.links().items():
-            if link.up and link.version >= _SINCE.get(type(frame), 0) and peer in (None, one):
-                self.offer(one, frame)
+            if link.up and peer in (None, one):
+                self._offer(one, frame, link.version)
 
     def offer(self, peer: ReplicaId, frame: Frame) -> bool:
-        """Send on the bulk channel if there is room."""
-        return self._transport.try_send(peer, Channel.BULK, encode_frame(frame))
+        """Send on the bulk channel if there is room; False too where the link's version has no such word."""
+        return self._offer(peer, frame, self._version(peer, type(frame)))
+
+    def _offer(self, peer: ReplicaId, frame: Frame, version: int) -> bool:
+        spoken = as_spoken(frame, version)
+        return spoken is not None and self._transport.try_send(peer, Channel.BULK, encode_frame(spoken))
+
+    def _version(self, peer: ReplicaId, kind: type[Frame]) -> int:
+        """What the link to `peer` speaks, 0 if it is down. Frames of the oldest version are worth no look."""
+        if kind not in SINCE:
+            return OLDEST_VERSION
+        link = self._transport.links().get(peer)
+        return 0 if link is None else link.version
 
     def send_messages(self, turn: inputs.Turn) -> None:
         """Consensus messages of a turn that was persisted. What finds no room is sent again by the core."""
@@ -161,8 +168,9 @@ class Network:
             await self._driver.put(inputs.LinkUp(event.peer))
         else:
             await self._driver.put(inputs.LinkDown(event.peer))
-        for watch in self._link_watchers:
-            await watch(event.peer, event.up)
+        for watch, kind in self._link_watchers:
+            speaks = self._version(event.peer, kind) >= SINCE.get(kind, OLDEST_VERSION)
+            await watch(event.peer, event.up and speaks)
 
     async def _on_inbound(self, item: Inbound) -> None:
         try:

@@ -9,9 +9,22 @@ from structlog.testing import capture_logs
 from chainnode.net.framing import join_frames
 from chainnode.net.libp2p_transport import Libp2pTransport
 from chainnode.net.port import Channel, CloseReason, Peer, Transport
-from chainnode.net.wire import NEWEST_VERSION, OLDEST_VERSION, Hello, encode_frame
+from chainnode.net.wire import (
+    FRAME_TYPES,
+    NEWEST_VERSION,
+    OLDEST_VERSION,
+    SINCE,
+    BatchMissing,
+    Blocks,
+    BlocksPruned,
+    Hello,
+    PieceMissing,
+    as_spoken,
+    encode_frame,
+)
 from tests.net.raw_member import connected, on_trio, until_closed
 from tests.net.transport_net import CHAIN, Net, address, config, event, key
+from tests.realnet.older_node import KNOWN
 
 
 @pytest.fixture
@@ -59,3 +72,17 @@ async def test_a_link_speaks_the_newest_version_that_both_sides_know(
     assert node.links()[0].version == spoken
     await node.stop()
     await task
+
+
+def test_every_frame_is_of_the_oldest_version_or_says_since_when_it_is_spoken() -> None:
+    assert {*KNOWN, Hello}.isdisjoint(SINCE)
+    assert {*KNOWN, Hello, *SINCE} == {*FRAME_TYPES}
+    assert all(OLDEST_VERSION < since <= NEWEST_VERSION for since in SINCE.values())
+
+
+def test_an_older_peer_is_sent_what_it_knows_or_nothing() -> None:
+    pruned, missing = BlocksPruned(900, 1_000), PieceMissing(7)
+    assert as_spoken(pruned, 2) == pruned and as_spoken(missing, 2) == missing
+    assert as_spoken(pruned, 1) == Blocks((), 1_000)
+    assert as_spoken(missing, 1) is None
+    assert as_spoken(BatchMissing(CHAIN), 1) == BatchMissing(CHAIN)

@@ -10,12 +10,16 @@ import pytest
 from chainnode.net.port import Channel, LinkEvent
 from chainnode.net.wire import (
     BatchMissing,
+    Blocks,
+    BlocksPruned,
     BlocksRequest,
     Consensus,
     Hello,
     OwnVotes,
     OwnVotesRequest,
+    PieceMissing,
     Pulse,
+    SnapshotRequest,
     Status,
 )
 from chainnode.node import turn as inputs
@@ -234,6 +238,40 @@ async def test_a_pulse_goes_to_the_links_that_speak_it_with_every_status():
     assert len(node.wires.frames(Pulse, 1)) == len(node.wires.frames(Pulse, 3)) == 1
     assert not node.wires.frames(Pulse, 2) and node.wires.frames(Status, 2) == [Status(5, 2)]
     assert node.wires.frames(Pulse, 1)[0].voting is False
+
+
+async def test_an_older_peer_gets_no_frame_of_a_later_version_whichever_way_it_goes():
+    node = Node()
+    node.wires.versions[2] = 1
+    for peer in (1, 2):
+        assert node.network.offer(peer, PieceMissing(3)) is (peer == 1)
+        assert await node.network.send(peer, PieceMissing(4)) is (peer == 1)
+        node.network.tell(peer, PieceMissing(5))
+        assert node.network.offer(peer, BlocksPruned(9, 10))
+    node.wires.up[3] = False
+    assert not node.network.offer(3, PieceMissing(6)) and not node.network.offer(3, BlocksPruned(9, 10))
+    sent = [(peer, frame) for peer, _, frame in node.wires.sent]
+    assert sent == [
+        (1, PieceMissing(3)),
+        (1, PieceMissing(4)),
+        (1, PieceMissing(5)),
+        (1, BlocksPruned(9, 10)),
+        (2, Blocks((), 10)),
+    ]
+
+
+async def test_who_asks_for_snapshots_is_told_of_no_link_that_has_no_word_for_them(node: Node):
+    seen: list[tuple[int, bool]] = []
+
+    async def watch(peer: int, up: bool) -> None:
+        seen.append((peer, up))
+
+    node.network.watch_links(watch, speaking=SnapshotRequest)
+    node.wires.versions[2] = 1
+    for peer in (1, 2):
+        node.wires.inbound.put_nowait(LinkEvent(peer, True))
+    await node.settle()
+    assert seen == [(1, True), (2, False)]
 
 
 async def test_the_last_consensus_message_of_each_peer_is_noted():

@@ -7,6 +7,7 @@ import pytest
 
 from chainnode.ledger.transaction import SignedBatch
 from chainnode.net.wire import Blocks, BlocksPruned, BlocksRequest, Frame, Status
+from chainnode.node import catchup as catchup_module
 from chainnode.node import sync as sync_module
 from chainnode.node.driver import Synced
 from chainnode.node.sync import Sync
@@ -215,6 +216,22 @@ async def test_blocks_that_were_pruned_are_said_to_be_and_nobody_waits_for_them(
     await until(lambda: bool(node.asked))
     await node.sync.on_blocks_pruned(2, BlocksPruned(4, 5))
     assert told == [2]
+    await stopped(running)
+
+
+async def test_an_answer_without_blocks_sends_the_asker_to_the_next_peer_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """As a node of the first version takes it, which pruned peers answer so: it has no other word for it."""
+    monkeypatch.setattr(catchup_module, "ANSWER_TIMEOUT_MS", 3_600_000)
+    node = Node()
+    running = asyncio.create_task(node.sync.run())
+    await node.sync.on_status(2, Status(9, 0))
+    await node.sync.on_status(3, Status(9, 0))
+    await until(lambda: bool(node.asked))
+    await node.sync.on_blocks(2, Blocks((), 9))
+    await until(lambda: len(node.asked) == 2)
+    assert [peer for peer, _ in node.asked] == [2, 3] and not node.log.said("a peer sent an unproven block")
     await stopped(running)
 
 
