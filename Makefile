@@ -9,7 +9,7 @@ MINUTES ?= 10
 TRIALS ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage mutate fuzz sim soak twins killsoak failover joining bench figures localnet proto docs clean
+.PHONY: help demo test check coverage mutate fuzz sim soak twins model killsoak failover joining bench figures localnet proto docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,10 @@ soak: $(STAMP) ## the simulator for HOURS=1, seed after seed from FIRST=10000 on
 twins: $(STAMP) ## members with two processes under one key: SCENARIOS=2000, MEMBERS=4, SCENARIO=n for one
 	@$(BIN)/python -m tests.twins $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(MEMBERS),--members $(MEMBERS)) \
 	  $(if $(VIEWS),--views $(VIEWS)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(BREAK),--break $(BREAK))
+
+model: $(STAMP) ## check docs/model: TLC=path/to/tla2tools.jar, CONFIG=small, SIMULATE=n behaviours, BREAK=name plants a bug
+	@$(BIN)/python -m tests.model $(if $(TLC),--tlc "$(TLC)") $(if $(CONFIG),--config $(CONFIG)) \
+	  $(if $(SIMULATE),--simulate $(SIMULATE)) $(if $(BREAK),--break $(BREAK))
 
 killsoak: $(STAMP) ## real nodes under load, killed with -9 in turn: MINUTES=10
 	@$(BIN)/python -m tests.realnet.soak --minutes $(MINUTES)

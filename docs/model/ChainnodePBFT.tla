@@ -28,8 +28,7 @@ CONSTANTS
     Withhold,     \* TRUE: who gives no PREPARE may COMMIT, and a certificate may lie where no COMMIT was given
     BREAK         \* "" or the name of a planted bug
 
-Breaks == {"", "quorum-minus-one", "empty-view-change", "null-for-prepared", "lowest-view-wins",
-           "forget-new-view", "trust-any-block"}
+Breaks == {"", "quorum-minus-one", "empty-view-change", "null-for-prepared", "forget-new-view", "trust-any-block"}
 
 ASSUME BREAK \in Breaks
 
@@ -284,11 +283,10 @@ Again(changes) ==
         at(s) == {change.shown[s] : change \in changes} \ {<<>>}
         top == Max({low} \cup {s \in Slots : at(s) # {}})
         highest(s) == CHOOSE c \in at(s) : \A other \in at(s) : other[1] <= c[1]
-        lowest(s) == CHOOSE c \in at(s) : \A other \in at(s) : other[1] >= c[1]
         chosen(s) ==
             IF at(s) = {} THEN Null
             ELSE IF BREAK = "null-for-prepared" /\ \E change \in changes : change.shown[s] = <<>> THEN Null
-            ELSE IF BREAK = "lowest-view-wins" THEN lowest(s)[2] ELSE highest(s)[2]
+            ELSE highest(s)[2]
     IN  [low |-> low, again |-> [s \in Slots |-> IF low < s /\ s <= top THEN chosen(s) ELSE None]]
 
 \* Every NEW-VIEW for w that its backups would accept now: it follows from the VIEW-CHANGEs of exactly a quorum.
