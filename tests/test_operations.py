@@ -38,7 +38,7 @@ def test_every_event_that_the_guide_names_is_logged_at_that_level() -> None:
 def edited(home: Path) -> NodeConfig:
     """A configuration as `init` writes it, after the commands of the guide that edit it."""
     commands = re.findall(r"^sed -i .*$", GUIDE, re.MULTILINE)
-    assert len(commands) == 2
+    assert len(commands) == 3
     file = home / CONFIG_NAME
     file.write_text(render_config({"keys.passphrase_file": "/srv/chainnode-founding/keys/boot.pass"}))
     for command in commands:
@@ -55,6 +55,11 @@ def test_the_stewards_socket_alone_has_the_stewards_group(tmp_path: Path) -> Non
         Role.STEWARD: "chainnode-stewards",
         Role.RESEARCHER: "",
     }
+
+
+def test_the_metrics_are_read_where_the_scrape_configuration_says(tmp_path: Path) -> None:
+    host, port = edited(tmp_path).metrics_listen or ("", 0)
+    assert f'targets: ["{host}:{port}"]' in GUIDE and f"http://{host}:{port}/metrics" in GUIDE
 
 
 def test_the_configuration_reads_its_passphrase_from_the_credential_after_the_guides_command(

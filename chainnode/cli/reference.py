@@ -20,6 +20,7 @@ from chainnode.gateway.roles import CALLS, SUBMITS
 from chainnode.ledger.rules import FORM_RULES, STATE_RULES, VERDICT_RULES, VERIFICATION_RULES
 from chainnode.node.config import CONFIG_NAME
 from chainnode.node.errors import NODE_RULES
+from chainnode.node.metrics import METRICS
 from chainnode.node.schema import KEYS
 from chainnode.pool.errors import RULES as POOL_RULES
 from genesis.errors import ERROR_CODES, EXIT_MEANINGS
@@ -57,6 +58,11 @@ ABOUT_ERRORS = (
 ABOUT_RULES = (
     "Where a rule refuses, its name stands in the place of the code. The exit code is 5, whether the chain,",
     "this node or the command noticed it; it is 9 where a height was waited for in vain.",
+)
+ABOUT_METRICS = (
+    "Read at `/metrics` where `metrics.listen` says. Beside these stand those of the process, such as",
+    "`chainnode_process_resident_memory_bytes` and `chainnode_process_open_fds`. Counters begin at 0 when",
+    "the node is opened; a label's value appears when it was counted first.",
 )
 IDS = (
     "Ids are printed whole, and commands take them whole: 64 hex digits for a transaction, 32 for a",
@@ -134,6 +140,15 @@ def _config() -> Iterator[str]:
         yield _row(f"`{key.name}`", key.meaning, default)
 
 
+def _metrics() -> Iterator[str]:
+    yield from ("## Metrics", "", *ABOUT_METRICS, "")
+    rows = (
+        (f"`{one.name}`", one.kind, f"`{one.label}`" if one.label else "", one.meaning) for one in METRICS
+    )
+    yield from _table(("metric", "kind", "label", "meaning"), rows)
+    yield ""
+
+
 def _roles() -> Iterator[tuple[object, ...]]:
     for call, roles in CALLS.items():
         yield f"`{call}`", ", ".join(sorted(role.value for role in roles))
@@ -148,7 +163,6 @@ def _submits() -> Iterator[tuple[object, ...]]:
 def reference() -> str:
     """The whole document."""
     load_codes()
-    exits = (item for item in (EXIT_MEANINGS | MORE_EXITS).items())
     codes = ((f"`{one.code}`", one.meaning, one.exit_code) for _, one in sorted(ERROR_CODES.items()))
     lines = [
         "# Reference",
@@ -160,7 +174,7 @@ def reference() -> str:
         *_commands(),
         "## Exit codes",
         "",
-        *_table(("code", "meaning"), exits),
+        *_table(("code", "meaning"), iter((EXIT_MEANINGS | MORE_EXITS).items())),
         "",
         *EXIT_RULES,
         "",
@@ -198,6 +212,7 @@ def reference() -> str:
         _row("---", "---", "---"),
         *_config(),
         "",
+        *_metrics(),
         "## Roles of the sockets",
         "",
         *_table(("call", "roles"), _roles()),

@@ -94,6 +94,10 @@ class Batcher:
         return self._waiting
 
     @property
+    def waiting_bytes(self) -> int:
+        return self._waiting_bytes
+
+    @property
     def is_full(self) -> bool:
         """Whether what waits fills a batch."""
         return self._waiting >= self._parameters.batch_transactions or self._waiting_bytes >= min(

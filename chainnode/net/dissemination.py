@@ -219,6 +219,11 @@ class Dissemination:
         )
         return merge([actions, self._pump(now)])
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Of own submissions that are in no batch yet."""
+        return self._batcher.waiting_bytes
+
     def unordered(self) -> dict[ReplicaId, int]:
         """Bytes of each origin that are here and in no block yet."""
         return {origin: size for origin, size in sorted(self._origin_bytes.items()) if size}

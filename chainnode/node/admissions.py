@@ -1,6 +1,7 @@
 """Taking transactions in from local users, and signing this node's own."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -80,6 +81,8 @@ class Admissions:
         self._reserve = reserve
         self._log = log
         self.latencies = Latencies()
+        self.turned_away: Counter[str] = Counter()
+        """How many transactions, by rule."""
 
     async def submit(
         self, submission: bytes, parts: Sequence[Part], *, client: str, timeout_ms: int
@@ -187,6 +190,7 @@ class Admissions:
 
     def _turned_away(self, id_: bytes, refusal: Refusal) -> SubmitResult:
         height = self._executor.tip.height
+        self.turned_away[refusal.rule] += 1
         statement = sign_refusal(
             AdmissionRefusal(self._chain_id, id_, refusal.rule, height, self._member), self._validator.sign
         )

@@ -93,6 +93,11 @@ class Batches:
         """Called when batches came to be on disk."""
         self._watchers.append(watcher)
 
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of own transactions that are in no batch yet, and of everybody's batches that are here and in
+        no block yet."""
+        return self._rules.waiting_bytes, sum(self._rules.unordered().values())
+
     async def recover(self) -> None:
         """Batches that are on disk and in no block are ready again."""
         for digest in list(self._store.unordered_batches()):

@@ -103,6 +103,7 @@ class NodeConfig:
     chain: ChainConfig
     pool: PoolConfig
     log: LogConfig
+    metrics_listen: tuple[str, int] | None
     verification: str
 
     def peer(self, slug: str) -> PeerConfig | None:
@@ -278,5 +279,6 @@ def _build(file: Path, reader: _Reader) -> NodeConfig:
         ),
         pool=PoolConfig(home / reader.get("pool.folder"), reader.get("pool.objects_url") or ""),
         log=LogConfig(reader.get("log.level"), reader.get("log.format")),
+        metrics_listen=reader.get("metrics.listen"),
         verification=reader.get("verification.mode"),
     )

@@ -9,6 +9,7 @@ from typing import Any
 import uvloop
 from structlog.stdlib import BoundLogger
 
+from chainnode.gateway.scraping import Scraping
 from chainnode.gateway.server import Gateway
 from chainnode.ledger.machine import Execution
 from chainnode.ledger.state import State
@@ -28,17 +29,15 @@ from chainnode.node.ending import told
 from chainnode.node.engine import Engine
 from chainnode.node.epochs import EpochSteps
 from chainnode.node.executor import EVENT_MEMBERSHIP, EVENT_RELEASED
-from chainnode.node.insight import Insight
 from chainnode.node.logs import node_logger
 from chainnode.node.network import Network
 from chainnode.node.opening import Opened, open_node
+from chainnode.node.overview import Overview
 from chainnode.node.passage import Passage
 from chainnode.node.peering import Peering, transport_config
 from chainnode.node.peerlist import HINT, unaddressed
 from chainnode.node.quorum import Quorum
 from chainnode.node.reads import Reads
-from chainnode.node.reporting import Reporting
-from chainnode.node.rivalry import rival_alarms
 from chainnode.node.service import Service
 from chainnode.node.stash import Stash
 from chainnode.node.strong import StrongReads
@@ -187,14 +186,6 @@ class _House:
     def stop(self) -> None:
         self._stop.set()
 
-    def _alarms(self) -> tuple[str, ...]:
-        return (
-            *filter(None, [self.quorum.alarm()]),
-            *rival_alarms(self.transport.links(), self._opened.members.names()),
-            *self.keeping.alarms(),
-            *self.watch.alarms(),
-        )
-
     def _linked(self, peer: int) -> bool:
         link = self.transport.links().get(peer)
         return link is not None and link.up
@@ -220,32 +211,20 @@ class _House:
 
     def _wire_service(self, started_ms: int) -> None:
         opened, executor = self._opened, self._opened.executor
-        self.reporting = Reporting(
-            network=opened.genesis.network,
-            names=opened.members.names,
-            member=opened.member.number,
-            home=opened.config.home,
-            started_ms=started_ms,
+        self.overview = Overview(
+            opened,
+            started_ms,
             replica=self.engine.replica,
-            executor=executor,
             transport=self.transport,
             sync=self.sync,
             admissions=self.admissions,
-            reserve=self.watch.reserve,
-            alarms=self._alarms,
-            quorum_lost=self.quorum.lost,
+            batches=self.batches,
+            keeping=self.keeping,
+            watch=self.watch,
+            quorum=self.quorum,
+            unserved=lambda: self.scraping.trouble,
         )
-        insight = Insight(
-            member=opened.member.number,
-            names=opened.members.names,
-            window=opened.genesis.parameters.window,
-            replica=self.engine.replica,
-            replica_sets=opened.replica_sets,
-            transport=self.transport,
-            sync=self.sync,
-            peers=self.watch.peers,
-            alarms=self._alarms,
-        )
+        self.scraping = Scraping(opened.config.metrics_listen, self.overview.metrics.text, self._log)
         desk = Desk(
             member=opened.member.number,
             local_key=opened.keys.local_key,
@@ -268,10 +247,10 @@ class _House:
             admissions=self.admissions,
             desk=desk,
             receiver=self.delivering.receiver,
-            reporting=self.reporting,
+            reporting=self.overview.reporting,
             pool=opened.pool,
             strong=StrongReads(opened.member.number, self.admissions.submit_for),
-            insight=insight,
+            insight=self.overview.insight,
             witness=self.watch.witness,
             backup_source=lambda: backup_source(opened),
             epochs=self.epochs,
@@ -307,7 +286,7 @@ class _House:
         self.batches.relay(turn.relay)
         if turn.behind is not None:
             self.sync.behind(turn.behind)
-        self.watch.note(turn, self.engine.replica)
+        self.overview.note(turn)
         for rejection in turn.rejections:
             self._log.debug("rejected", rule=rejection.rule, peer=rejection.replica, detail=rejection.detail)
 
@@ -316,7 +295,7 @@ class _House:
         self.epochs.certified(certificate.height)
         self.peering.certified(certificate.height)
         self.waiters.certified(certificate.height)
-        self.reporting.certified()
+        self.overview.certified()
         self.keeping.certified(certificate)
         self.sync.wake()
         for height in range(before + 1, certificate.height + 1):
@@ -329,7 +308,7 @@ class _House:
     def _executed(self, decided: Decided, header: BlockHeader, outcome: Execution, _: State) -> None:
         self.keeping.executed(header)
         self.waiters.executed(header, outcome)
-        self.reporting.executed(outcome)
+        self.overview.executed(outcome)
         if any(event.kind == EVENT_MEMBERSHIP for event in outcome.events):
             self.peering.changed()
         self.batches.executed(decided.refs, header.height)
@@ -347,6 +326,7 @@ class _House:
             damaged=opened.votes.damage is not None,
             restored=self.watch.restored.asking,
         )
+        self.overview.begin()
         await self.transport.start()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -363,9 +343,9 @@ class _House:
                         self.sync.run(),
                         *self.delivering.work(),
                         self.passage.run(),
-                        self.reporting.run(),
                         *self.keeping.work(),
-                        *self.watch.work(self.admissions.submit_own),
+                        *self.overview.work(self.admissions.submit_own),
+                        self.scraping.run(),
                     )
                 ]
                 await self.gateway.start()

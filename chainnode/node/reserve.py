@@ -33,7 +33,7 @@ class DiskReserve:
         """`reserve_bytes` 0 switches both bounds off."""
         self._home = home
         self._quoted = shlex.quote(str(home))
-        self._reserve_bytes = reserve_bytes
+        self.reserve_bytes = reserve_bytes
         self._free = free
         self._log = log
         self.free_bytes = free(home)
@@ -45,7 +45,7 @@ class DiskReserve:
         if not self._low:
             return ""
         return (
-            f"disk nearly full: {self.free_bytes // MB} MB free, {self._reserve_bytes // MB} MB are the "
+            f"disk nearly full: {self.free_bytes // MB} MB free, {self.reserve_bytes // MB} MB are the "
             "reserve; nothing new is taken in, consensus goes on"
         )
 
@@ -62,15 +62,15 @@ class DiskReserve:
     def look(self) -> None:
         """Measure. Raises OperatorError NOD-04 below the second bound: the node is to stop."""
         free = self.free_bytes = self._free(self._home)
-        if free < self._reserve_bytes // STOP_SHARE:
+        if free < self.reserve_bytes // STOP_SHARE:
             raise OperatorError(
                 NOD_DISK_OUT,
                 f"only {free // MB} MB are free on the disk of {self._home}",
                 unchanged="the node stopped before the disk was full: all that it stored and said is whole",
                 next_step=f"df -h {self._quoted}  # free space, then: chainnode run --home {self._quoted}",
             )
-        resume = self._reserve_bytes + self._reserve_bytes // RESUME_SHARE
-        low = free < (resume if self._low else self._reserve_bytes)
+        resume = self.reserve_bytes + self.reserve_bytes // RESUME_SHARE
+        low = free < (resume if self._low else self.reserve_bytes)
         if low != self._low:
             self._low = low
             if low:

@@ -118,6 +118,12 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("log.format", v.choice("json", "console"), "json", "one JSON object a line, or text for people"),
     Key(
+        "metrics.listen",
+        v.own_address,
+        None,
+        "127.0.0.1:port or [::1]:port where Prometheus reads /metrics by HTTP; nowhere unless it is set",
+    ),
+    Key(
         "verification.mode",
         v.choice("inline", "thread"),
         "inline",

@@ -69,6 +69,14 @@ def address(value: object) -> tuple[str, int]:
     return host, int(parts[3])
 
 
+def own_address(value: object) -> tuple[str, int]:
+    """One that this machine alone reaches."""
+    host, port_ = address(value)
+    if not (":" in host or _NUMBERS.fullmatch(host)) or not ipaddress.ip_address(host).is_loopback:
+        raise ValueError('an address of this machine alone, such as "127.0.0.1:7401" or "[::1]:7401"')
+    return host, port_
+
+
 def choice(*allowed: str) -> Callable[[object], str]:
     def parse(value: object) -> str:
         if value not in allowed:

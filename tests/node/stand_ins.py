@@ -24,7 +24,7 @@ class Log:
     def info(self, what: str, **fields: Any) -> None:
         self.lines.append((what, fields))
 
-    debug = warning = error = info
+    debug = warning = error = exception = info
 
     def said(self, what: str) -> int:
         return sum(line == what for line, _ in self.lines)
