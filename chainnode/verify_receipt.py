@@ -25,40 +25,35 @@ from nacl.signing import VerifyKey
 MAX_GENESIS_BYTES, MAX_RECEIPT_BYTES, MAX_RECORD_BYTES, MAX_ITEMS = 4 << 20, 64 << 20, 4 << 20, 1_000_000
 MAX_ROW_BYTES, MAX_DEPTH, MAX_MEMBERS, MAX_NUMBER = 16_384, 12, 31, 2**53
 SHAPES = """
-File(body signatures:map)
-Genesis(version:int suite:int network:str created_ms:int transport:str parameters:map members:Founder*
-registrars:Listed* trustees:list trustee_threshold:int trustee_faults:int)
-Founder(number:int id:str name:str validator_key transport_key sealing_key steward_key)
-Listed(id:str name:str operator:str key)
-Receipt(type:str version:int chain request header certificate transactions:Pair* records:Pair* nodes:bytes*
-buckets:bytes* pointers:Place* rows:Pair* epochs:bytes*)
-Pair(first second) Place(batch_root index:int pointer siblings:bytes*)
-Header(version:int chain_id epoch:int height:int parent time_ms:int batches_root results_root events_root
-state_root validators next_validators)
-Certificate(epoch:int height:int header_hash votes:Vote*) Vote(replica:int signature)
-Step(header:Header certificate:Certificate voters:Voter*) Voter(id:int key)
-Transaction(suite:int chain_id valid_until_height:int nonce signer payload:list)
-Source(transaction_id height:int)
-Member(number:int id:str name:str validator_key steward_key) Registrar(id:str name:str operator:str key)
-Department(head_key added:Source) ClassKey(data_class:str epoch:int point)
-Enrolment(member:int patient_key class_keys:ClassKey* link_row registrar:str enrolled:Source attested:Source
-proven:Source)
-Batch(member:int department:str study:str policy:UsePolicy count:int report_digest anchored:Source
-time_ms:int) UsePolicy(permission:str modifiers:str* disease:str)
+File(body signatures:map) Genesis(version:int suite:int network:str created_ms:int transport:str
+parameters:map members:Founder* registrars:Listed* trustees:list trustee_threshold:int trustee_faults:int)
+Founder(number:int id:str name:str validator_key transport_key sealing_key steward_key) Listed(id:str name:str
+operator:str key) Receipt(type:str version:int chain request header certificate transactions:Pair*
+records:Pair* nodes:bytes* buckets:bytes* pointers:Place* rows:Pair* epochs:bytes*) Pair(first second)
+Place(batch_root index:int pointer siblings:bytes*) Header(version:int chain_id epoch:int height:int parent
+time_ms:int batches_root results_root events_root state_root validators next_validators) Certificate(epoch:int
+height:int header_hash votes:Vote*) Vote(replica:int signature) Step(header:Header certificate:Certificate
+voters:Voter*) Voter(id:int key) Transaction(suite:int chain_id valid_until_height:int nonce signer
+payload:list) Source(transaction_id height:int) Member(number:int id:str name:str validator_key steward_key)
+Registrar(id:str name:str operator:str key) Department(head_key added:Source) ClassKey(data_class:str
+epoch:int point) Enrolment(member:int patient_key class_keys:ClassKey* link_row registrar:str enrolled:Source
+attested:Source proven:Source) Batch(member:int department:str study:str policy:UsePolicy count:int
+report_digest anchored:Source time_ms:int) UsePolicy(permission:str modifiers:str* disease:str)
 Pointer(object_id handle data_class:str level:int epoch:int root length_bytes:int commitment_hospital
-commitment_patient commitment_dek locator)
-Request(member:int department:str project:str project_key project_sealing_key purpose:Purpose objects:bytes*
-expires_ms:int text_row handles:bytes* providers:Provider* applied:Source withdrawn:Source)
-Purpose(permission:str disease:str for_profit:bool modifiers:str*) Provider(member:int department:str)
-Granted(decision:str objects:bytes* parts_digest signer granted:Source)
+commitment_patient commitment_dek locator) Request(member:int department:str project:str project_key
+project_sealing_key purpose:Purpose objects:bytes* expires_ms:int text_row handles:bytes* providers:Provider*
+applied:Source withdrawn:Source) Purpose(permission:str disease:str for_profit:bool modifiers:str*)
+Provider(member:int department:str) Granted(decision:str objects:bytes* parts_digest signer granted:Source)
 Consents(consents:Standing*) Standing(consent_id provision_row given:Source revoked:Source)
 Revocations(everything:Source classes:ClassRevocation*) ClassRevocation(data_class:str revoked:Source)
-RequestRevocation(revoked:Source)
-Release(request_id height:int time_ms:int evaluator_version:int outcome:str rule:str verdicts:Verdict*
-providers:int* rests_on:Source* requested:Source last_authorised_height:int last_providers:int*)
-Verdict(object_id rule:str basis:str)
-Document(status:str scope:str date_time_ms:int provision:Provision)
+RequestRevocation(revoked:Source) Release(request_id height:int time_ms:int evaluator_version:int outcome:str
+rule:str verdicts:Verdict* providers:int* rests_on:Source* requested:Source last_authorised_height:int
+last_providers:int*) Verdict(object_id rule:str basis:str) Document(status:str scope:str date_time_ms:int
+provision:Provision) Document2(form:str status:str scope:str date_time_ms:int provision:Provision2)
 Provision(type:str actors:int* purposes:str* classes:str* start_ms:int end_ms:int provisions:Provision*)
+Provision2(type:str actors:int* purposes:str* classes:str* start_ms:int end_ms:int levels:int* codes:str*
+data_start_ms:int data_end_ms:int provisions:Provision2*) Features(features:Feature*) Feature(name:str
+from_height:int) Diseases(digest terms:Term* published:Source) Term(code:str parents:str*)
 """
 """Files (CBOR maps); blocks, state, transactions, rows (MessagePack arrays). No type: bytes; *: an array."""
 FIELDS = {
@@ -67,16 +62,15 @@ FIELDS = {
 }
 TYPES: dict[str, Any] = {name: namedtuple(name, fields) for name, fields in FIELDS.items()}
 MAPS = ("File", "Genesis", "Founder", "Listed", "Receipt")
+for absent in ("levels", ()), ("codes", ()), ("data_start_ms", 0), ("data_end_ms", 0):
+    setattr(TYPES["Provision"], *absent)
 NEVER = TYPES["Source"](b"", 0)
 PLAIN = {"int": int, "str": str, "bytes": bytes, "bool": bool, "map": dict, "list": list}
-WORDS = {"NRES": "no restriction", "GRU": "general research", "HMB": "health or biomedical research"}
-WORDS |= {"DS": "research on one disease", "POA": "research on origins or ancestry"}
-COVERS = {one: (one,) for one in WORDS} | {"NRES": tuple(WORDS), "HMB": ("HMB", "DS")}
-COVERS["GRU"] = ("GRU", "HMB", "DS", "POA")
+WORDS = {"NRES": "any use", "GRU": "any research", "HMB": "health", "DS": "one disease", "POA": "ancestry"}
+COVERS = {"NRES": (*WORDS,), "GRU": (*WORDS,)[1:], "HMB": ("HMB", "DS"), "DS": ("DS",), "POA": ("POA",)}
 CLASSES = ["demographics", "encounters", "conditions", "observations"]
 CLASSES += ["medications", "procedures", "immunizations", "allergies"]
-STATUSES = ("draft", "proposed", "active", "rejected", "inactive", "entered-in-error")
-SCOPES = ("adr", "research", "patient-privacy", "treatment")
+LEVELS, NOT_PROFIT = range(1, 6), ("NPU", "NCU", "NPUNCU")
 Who = tuple[bytes, int, str]  # who has a role: a patient's handle, a member's number, a department
 
 
@@ -165,10 +159,6 @@ def read_genesis(data: bytes) -> tuple[Any, bytes]:
     return genesis, chain
 
 
-def set_digest(epoch: int, voters: Any) -> bytes:
-    return digest("replica-set", msgpack.packb((epoch, voters)))
-
-
 def check_certificate(certificate: Any, header: Any, voters: Any) -> None:
     """A quorum, ceil((n + f + 1) / 2), of the epoch's voters signed this header."""
     quorum = (len(voters) + (len(voters) - 1) // 3 + 2) // 2
@@ -196,7 +186,8 @@ def check_block(receipt: Any, genesis: Any, chain: bytes) -> tuple[Any, str]:
     least = 1
     for epoch, (last, votes, following) in enumerate(steps):
         known = (last.version, last.chain_id, last.epoch) == (1, chain, epoch) and last.height >= least
-        known = known and last.validators == set_digest(epoch, voters)
+        present, after = (msgpack.packb((epoch + more, following if more else voters)) for more in (0, 1))
+        known = known and last.validators == digest("replica-set", present)
         check = "bad-epochs" if following else "unknown-validators"
         need(known, check, f"the block at {last.height} is not of epoch {epoch} and its voters")
         check_certificate(votes, last, voters)
@@ -204,19 +195,22 @@ def check_block(receipt: Any, genesis: Any, chain: bytes) -> tuple[Any, str]:
             voters, least = following, last.height + 1
             ids, keys = [one.id for one in voters], {one.key for one in voters if len(one.key) == 32}
             sound = ids == sorted(set(ids)) and 0 < len(ids) == len(keys) <= MAX_MEMBERS and ids[0] >= 0
-            sound = sound and last.next_validators == set_digest(epoch + 1, voters)
+            sound = sound and last.next_validators == digest("replica-set", after)
             need(sound, "bad-epochs", f"the voters of epoch {epoch + 1}")
     return header, f"{len(certificate.votes)} of {len(voters)} validators"
 
 
 def provisions(one: Any, depth: int = 1) -> int:
     """How many there are, each of the allowed form."""
-    for values, known in ((one.actors, range(65_537)), (one.purposes, COVERS), (one.classes, CLASSES)):
-        need(len(set(values)) == len(values) <= 64, "bad-row", "twice the same, or too much")
-        need(all(value in known for value in values), "bad-row", "an unknown word")
+    plain = [word for word in one.purposes if len(one) < 8 or not 3 < len(word) < 68 or word[:3] != "DS:"]
+    known: Any = ((one.actors, range(65_537)), (plain, COVERS), (one.classes, CLASSES), (one.levels, LEVELS))
+    lists = (one.actors, one.purposes, one.classes, one.levels, one.codes)
+    good = all(value in words for values, words in known for value in values)
+    need(good and all(0 < len(code) <= 128 for code in one.codes), "bad-row", "an unknown word")
+    need(all(len(set(some)) == len(some) <= 64 for some in lists), "bad-row", "twice the same, or too much")
     need(depth <= 4 and one.type in ("permit", "deny"), "bad-row", "too deep, or neither permit nor deny")
-    need(0 <= one.start_ms <= MAX_NUMBER and 0 <= one.end_ms <= MAX_NUMBER, "bad-row", "its period")
-    need(one.end_ms == 0 or one.end_ms >= one.start_ms, "bad-row", "its period")
+    for start, end in ((one.start_ms, one.end_ms), (one.data_start_ms, one.data_end_ms)):
+        need(0 <= start <= (end or MAX_NUMBER) <= MAX_NUMBER and end >= 0, "bad-row", "its period")
     need(all(child.type != one.type for child in one.provisions), "bad-row", "an exception that is none")
     return 1 + sum(provisions(child, depth + 1) for child in one.provisions)
 
@@ -349,8 +343,8 @@ class Evidence:
             self.claim(held.granted, role, who, ("grant", self.id, role, *who, *held[:3]), signer=held.signer)
         return held if held and (not held.objects or object_id in held.objects) else None
 
-    def patient(self, pointer: Any) -> tuple[str, str]:
-        """Rule and basis from what the patient said: heights order it, at equal height the no wins."""
+    def patient(self, pointer: Any, vouched: int) -> tuple[str, str]:
+        """Rule and basis: heights order what was said, at equal height the no wins."""
         handle, who = pointer.handle, (pointer.handle, 0, "")
         grant = self.grant("patient", who, pointer.object_id)
         consents = self.state("Consents", b"consent/" + handle, ((),))[0]
@@ -369,7 +363,7 @@ class Evidence:
         given = grant.granted.height if grant and grant.decision == "permit" else 0
         live, standing, revoked, denied = given > last, False, last > 0, 0
         for one in consents:
-            answer = self.consent(one.provision_row, pointer.data_class)
+            answer = self.consent(one.provision_row, pointer, one.given.height < vouched)
             if one.revoked.height > 0:
                 revoked = revoked or answer == "permit"
             elif answer == "deny":
@@ -382,48 +376,68 @@ class Evidence:
             return "patient-denied", ""
         return ("", "live") if live else ("", "standing") if standing else ("patient-not-signed", "")
 
-    def consent(self, row_digest: bytes, data_class: str) -> str | None:
+    def consent(self, row_digest: bytes, pointer: Any, vouched: bool) -> str | None:
         """What a standing consent says: nothing where its row was erased or is none, or not of research."""
-        row = self.take("rows", row_digest)
+        data = (self.take("rows", row_digest) or (b"", b""))[1]
         try:
-            said = decode("Document", row.second if row else b"", MAX_ROW_BYTES)
-            need(said.status in STATUSES and said.scope in SCOPES, "bad-row", "an unknown word")
+            said = decode("Document2" if data[:1] == b"\x95" else "Document", data, MAX_ROW_BYTES)
+            need(len(said) == 4 or (self.version > 1 and said.form == "consent-2"), "bad-row", "its form")
+            need(said[-4:-2] == ("active", "research"), "bad-row", "not in force, or not of research")
             need(0 <= said.date_time_ms <= MAX_NUMBER, "bad-row", "its time")
             need(provisions(said.provision) <= 32, "bad-row", "too many provisions")
         except Refused:
             return None
-        asked = (said.status, said.scope) == ("active", "research")
-        return self.answer(said.provision, data_class) if asked else None
+        return self.answer(said.provision, pointer, vouched)
 
-    def answer(self, one: Any, data_class: str) -> str | None:
-        """FHIR R4 Consent.provision: children are exceptions to their parent, among several a deny wins."""
-        use = self.request.purpose.permission
-        concerned = not one.purposes or any(use in COVERS[word] for word in one.purposes)
-        if one.type == "deny":
-            concerned = concerned or any(word in COVERS.get(use, ()) for word in one.purposes)
-        concerned = concerned and (not one.actors or self.request.member in one.actors)
-        concerned = concerned and (not one.classes or data_class in one.classes)
-        now = self.header.time_ms
+    def below(self, code: str, above: str) -> bool:
+        """Whether a disease is another, or lies below it in the tree."""
+        line = [code]
+        for one in line:
+            line += [parent for parent in self.tree.get(one, ()) if parent not in line]
+        return above in line
+
+    def concerns(self, one: Any, word: str) -> bool:
+        """Whether its word covers the purpose, or, of a no, whether the purpose would include the word."""
+        use, (permission, _, ill) = self.request.purpose, word.partition(":")
+        if ill and use.permission == "DS":
+            return self.below(use.disease, ill) or (one.type == "deny" and self.below(ill, use.disease))
+        covered = not ill and use.permission in COVERS[permission]
+        return covered or (one.type == "deny" and permission in COVERS.get(use.permission, ()))
+
+    def answer(self, one: Any, pointer: Any, vouched: bool) -> str | None:
+        """FHIR R4 Consent.provision: children are exceptions to their parent, of several a deny wins. Codes
+        and dates are not seen: what they decide is a no, or a yes where the provider vouched."""
+        concerned = not one.purposes or any(self.concerns(one, word) for word in one.purposes)
+        member, now = self.request.member, self.header.time_ms
+        asked = ((one.actors, member), (one.classes, pointer.data_class), (one.levels, pointer.level))
+        concerned = concerned and all(not words or word in words for words, word in asked)
         if not concerned or now < one.start_ms or 0 < one.end_ms < now:
             return None
-        answers = [self.answer(child, data_class) for child in one.provisions]
-        return "deny" if "deny" in answers else "permit" if "permit" in answers else str(one.type)
+        answers = [self.answer(child, pointer, vouched) for child in one.provisions]
+        found = "deny" if "deny" in answers else "permit" if "permit" in answers else str(one.type)
+        hidden = one.codes or one.data_start_ms or one.data_end_ms
+        return None if hidden and found != ("permit" if vouched else "deny") else found
 
     def verdict(self, object_id: bytes) -> tuple[Any, str, str]:
         """Batch, rule ("" for authorised) and basis; the first rule that holds decides."""
         pointer, batch = self.object(object_id)
         request, policy, use = self.request, batch.policy, self.request.purpose
-        if request.withdrawn.height > 0:
-            return batch, "request-withdrawn", ""
-        if self.header.time_ms >= request.expires_ms:
-            return batch, "application-expired", ""
+        late = "application-expired" if self.header.time_ms >= request.expires_ms else ""
+        if late or request.withdrawn.height > 0:
+            return batch, "request-withdrawn" if request.withdrawn.height > 0 else late, ""
         permitted = use.permission in COVERS.get(policy.permission, ())
-        permitted = permitted and (policy.permission != "DS" or use.disease == policy.disease)
-        for one in policy.modifiers:
-            permitted = permitted and (not use.for_profit if one in ("NPU", "NCU") else one in use.modifiers)
-        if not permitted:
+        permitted = permitted and (policy.permission != "DS" or self.below(use.disease, policy.disease))
+        met = {*use.modifiers}.difference(NOT_PROFIT).union(() if use.for_profit else NOT_PROFIT)
+        met = met - {"NPOA"} if use.permission == "POA" else met
+        met = met | {"NPOA"} if use.permission in ("HMB", "DS") else met
+        if not permitted or not met.issuperset(policy.modifiers):
             return batch, "purpose-not-permitted", ""
-        rule, basis = self.patient(pointer)
+        rule, basis = self.patient(pointer, 0)
+        if rule and not self.patient(pointer, MAX_NUMBER)[0]:  # codes or dates decide: did the head vouch?
+            head = self.grant("head", (b"", batch.member, batch.department), object_id)
+            vouched = head.granted.height if head and head.objects and head.decision == "permit" else 0
+            rule, basis = self.patient(pointer, vouched)
+            rule = "content-not-decided" if rule else ""
         for role, slug in (("steward", ""), ("head", batch.department)):
             if not rule:
                 grant = self.grant(role, (b"", batch.member, slug), object_id)
@@ -436,6 +450,12 @@ class Evidence:
         release = self.fact("Release", b"release/" + self.id)
         request = self.request = self.fact("Request", b"request/" + self.id)
         applicant, height = (b"", request.member, request.department), self.header.height
+        self.version, self.tree = release.evaluator_version, {}
+        agreed = self.fact("Features", b"features").features if self.version == 2 else ()
+        known = self.version == 1 or any(one[0] == "consent-2" and one[1] <= height for one in agreed)
+        need(known, "verdict-differs", "its evaluator's version is not known, or not in force")
+        if agreed and request.purpose.permission == "DS":
+            self.tree = dict(self.state("Diseases", b"diseases/tree", (b"", ()))[1])
         self.claims[request.applied] = []
         self.claim(request.withdrawn, "project", (b"", 0, ""), ("withdraw", self.id, "project", 0, ""))
         verdicts = [self.verdict(one) for one in request.objects]
@@ -444,9 +464,8 @@ class Evidence:
         said = tuple((one, *found[1:]) for one, found in zip(request.objects, verdicts, strict=True))
         outcome = ("AUTHORISED", "") if providers else ("REFUSED", verdicts[0][1])
         last = (height, providers) if providers else (release.last_authorised_height, release.last_providers)
-        asked = (release.requested.transaction_id, height)
-        head, rests_on = (self.id, height, self.header.time_ms, 1), tuple(self.claims)
-        again = (*head, *outcome, said, providers, rests_on, asked, *last)
+        head, rests_on = (self.id, height, self.header.time_ms, self.version), tuple(self.claims)
+        again = (*head, *outcome, said, providers, rests_on, (release.requested[0], height), *last)
         need(again == release, "verdict-differs", f"evaluated again: {' '.join(outcome)}")
         self.said(release.requested, request.project_key, ("request-release", self.id))
         for source, claims in self.claims.items():
@@ -491,20 +510,17 @@ def prove(genesis: Any, chain: bytes, data: bytes) -> list[str]:
     when = f"{header.time_ms} ms after 1970"
     if 0 <= header.time_ms < 253_402_300_800_000:
         when = datetime.fromtimestamp(header.time_ms / 1_000, UTC).isoformat(timespec="milliseconds")
-    words = (use.permission, WORDS.get(use.permission, ""), use.disease, *use.modifiers)
-    purpose = ", ".join(word for word in words if word)
-    outcome = [word for word in (release.outcome, release.rule) if word]
+    words = (use.permission, WORDS.get(use.permission), use.disease, *use.modifiers)
+    purpose, outcome = ", ".join(filter(None, words)), f"{release.outcome} {release.rule}".strip()
     good = sum(not one.rule for one in release.verdicts)
+    objects = [f"object    {one[0].hex()}: {one[1] or 'authorised, ' + one[2]}" for one in release.verdicts]
     return [
         f"network   {genesis.network!a}, chain {chain.hex()[:16]}, by {len(genesis.members)} members",
         f"request   {evidence.id.hex()}: project {request.project!a}, {request.department!a} of {who!a}",
         f"purpose   {purpose!a}, {'for profit' if use.for_profit else 'not for profit'}",
-        f"decision  {' '.join(outcome)}: {good} of {len(release.verdicts)} objects are free",
+        f"decision  {outcome}: {good} of {len(release.verdicts)} objects are free",
         f"block     height {header.height}, {when}, epoch {header.epoch}, by {voted}",
-        *(
-            f"object    {id_.hex()}: {rule or 'authorised, ' + basis}"
-            for id_, rule, basis in release.verdicts
-        ),
+        *objects,
         f"VERIFIED  {len(receipt.records)} facts of the state, {len(receipt.transactions)} transactions",
     ]
 
@@ -513,16 +529,12 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 2:
         sys.stderr.write("usage: python verify_receipt.py genesis.cbor receipt.cbor\n")
         return 2
-    data = []
     try:
-        for name, limit_bytes in zip(arguments, (MAX_GENESIS_BYTES, MAX_RECEIPT_BYTES), strict=True):
-            with Path(name).open("rb") as file:
-                data.append(file.read(limit_bytes + 1))
+        with Path(arguments[0]).open("rb") as one, Path(arguments[1]).open("rb") as two:
+            lines = prove(*read_genesis(one.read(MAX_GENESIS_BYTES + 1)), two.read(MAX_RECEIPT_BYTES + 1))
     except OSError as error:
         sys.stderr.write(f"cannot be read: {error}\n")
         return 2
-    try:
-        lines = prove(*read_genesis(data[0]), data[1])
     except Refused as refused:
         sys.stderr.write(f"DOES NOT VERIFY  {refused}\n")
         return 8

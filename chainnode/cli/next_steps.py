@@ -143,6 +143,10 @@ _STATE = {
     "too-few-signatures": Step(remark="let more of the present validators sign the change"),
     "wrong-role": _PROPOSE,
     "other-key": _PROPOSE,
+    "feature-not-in-force": _step(
+        "member propose feature --help", "by which the validators agree on it; status says what is in force"
+    ),
+    "bad-diseases": Step(remark="correct the file of diseases: docs/consent.md says what it holds"),
     "too-many-features": Step(remark="nothing: that many stand, and a feature is not taken back"),
     "too-many-members": Step(remark="let a member leave first"),
     "no-validator-left": _PROPOSE,
@@ -155,6 +159,7 @@ _VERDICTS = {
     "request-withdrawn": _step(_NEW, "an application that was withdrawn is filed anew"),
     "application-expired": _step(_NEW, "with a later --expires"),
     "purpose-not-permitted": _step("record list", "its column policy shows what is permitted"),
+    "content-not-decided": _step(_APPROVE, "with --role head and --vouch: docs/consent.md says when"),
     "revoked": _SIGN,
     "patient-denied": _SIGN,
     "patient-not-signed": _SIGN,

@@ -6,9 +6,11 @@ for one bad transaction voids it and speaks against its origin. `check_state` as
 
 from collections.abc import Callable, Sequence
 
+from chainnode.ledger import features
 from chainnode.ledger.forms import FormContext, ValidPoint, Verify, check_payload, require, require_length
 from chainnode.ledger.machine import Included, rehearse, validity_rule
-from chainnode.ledger.rows import RowLookup, check_rows, no_rows, row_digests
+from chainnode.ledger.payloads import Consent
+from chainnode.ledger.rows import RowLookup, check_rows, in_second_form, no_rows, row_digests
 from chainnode.ledger.rules import Refusal, RefusedError
 from chainnode.ledger.transaction import (
     MAX_ROW_BYTES,
@@ -116,7 +118,15 @@ def check_state(
     if included(transaction_id(encode(body))):
         return Refusal("replayed")
     rule = validity_rule(body, context)
-    return Refusal(rule) if rule else rehearse(context, reader, rows, body)
+    if rule:
+        return Refusal(rule)
+    if isinstance(body.payload, Consent):
+        # Here and not in execution, which must not read a row that may be erased by the time it is repeated.
+        row = rows(body.payload.provision_row)
+        early = row is not None and in_second_form(row)
+        if early and not features.active(reader, features.CONSENT_2, context.height):
+            return Refusal("feature-not-in-force", f"{features.CONSENT_2} at height {context.height}")
+    return rehearse(context, reader, rows, body)
 
 
 def check_origin(voters: ReplicaSet, member: ReplicaId) -> Refusal | None:

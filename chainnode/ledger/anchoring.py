@@ -1,6 +1,6 @@
 """AnchorRecords: thousands of pointers under one signature, one state key and one root."""
 
-from chainnode.ledger import keys, view
+from chainnode.ledger import features, keys, view
 from chainnode.ledger.enrolment import require_enrolment
 from chainnode.ledger.membership import require_node
 from chainnode.ledger.payloads import AnchorRecords, ObjectPointer
@@ -41,6 +41,7 @@ def _check_pointer(member: int, pointer: ObjectPointer, enrolment: EnrolmentReco
 def anchor(call: Transition[AnchorRecords]) -> None:
     payload = call.payload
     require_node(call, payload.member)
+    features.require_for_modifiers(call.state, payload.policy.modifiers, call.context.height)
     if view.study(call.state, payload.member, payload.department, payload.study) is None:
         raise RefusedError("unknown-study", f"{payload.study} of department {payload.department}")
     enrolments: dict[bytes, EnrolmentRecord] = {}

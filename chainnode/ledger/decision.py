@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from chainnode.ledger import view
+from chainnode.ledger.diseases import NO_TREE, tree
 from chainnode.ledger.evaluate import (
-    EVALUATOR_VERSION,
-    Application,
+    FIRST_VERSION,
     Decision,
     PatientFacts,
     StandingConsent,
@@ -22,13 +22,15 @@ from chainnode.ledger.payloads import (
     ROLE_HEAD,
     ROLE_PATIENT,
     ROLE_STEWARD,
+    AnyConsent,
     Consent,
-    ConsentDocument,
+    ConsentDocument2,
     Grant,
     ObjectPointer,
     Revoke,
     Withdraw,
 )
+from chainnode.ledger.provisions import Application, Question
 from chainnode.ledger.records import (
     OUTCOME_AUTHORISED,
     OUTCOME_REFUSED,
@@ -68,7 +70,7 @@ class _Patient:
     """What the state holds on one patient, read once per request."""
 
     grant: GrantRecord | None
-    consents: tuple[tuple[ConsentRecord, ConsentDocument | None], ...]
+    consents: tuple[tuple[ConsentRecord, AnyConsent | None], ...]
     revocations: RevocationRecord
     request_revocation: RequestRevocationRecord | None
 
@@ -81,7 +83,10 @@ class _Provider:
 class _Gatherer:
     """Reads each fact once and remembers the transactions that facts come from, in order."""
 
-    def __init__(self, reader: Reader, rows: RowLookup, request_id: bytes, request: RequestRecord) -> None:
+    def __init__(
+        self, reader: Reader, rows: RowLookup, request_id: bytes, request: RequestRecord, version: int
+    ) -> None:
+        self._version = version
         self._reader = reader
         self._rows = rows
         self._request_id = request_id
@@ -121,15 +126,17 @@ class _Gatherer:
             self._batches[found.batch_root] = batch
         return view.pointer(found), self._batches[found.batch_root]
 
-    def _consent_document(self, consent: ConsentRecord) -> ConsentDocument | None:
+    def _consent_document(self, consent: ConsentRecord) -> AnyConsent | None:
         row = self._rows(consent.provision_row)
         if row is None:
             return None
         try:
-            return decode_consent(row)
+            document = decode_consent(row)
         except RefusedError:
             # A row that is no consent was turned away before; one that slipped in grants nothing.
             return None
+        early = self._version == FIRST_VERSION and isinstance(document, ConsentDocument2)
+        return None if early else document
 
     def _patient(self, handle: bytes) -> _Patient:
         if handle in self._patients:
@@ -185,17 +192,15 @@ class _Gatherer:
 def _covering(grant: GrantRecord | None, object_id: bytes) -> Decision | None:
     if grant is None or (grant.objects and object_id not in grant.objects):
         return None
-    return Decision(grant.decision, grant.granted.height)
+    return Decision(grant.decision, grant.granted.height, bool(grant.objects))
 
 
 def _object_verdict(
-    gatherer: _Gatherer, application: Application, now_ms: int, pointer: ObjectPointer, batch: BatchRecord
+    gatherer: _Gatherer, question: Question, pointer: ObjectPointer, batch: BatchRecord
 ) -> Verdict:
     return evaluate_object(
-        application,
-        now_ms=now_ms,
+        question,
         policy=batch.policy,
-        data_class=pointer.data_class,
         patient=lambda: gatherer.patient(pointer),
         steward=lambda: gatherer.provider(ROLE_STEWARD, batch, pointer.object_id),
         head=lambda: gatherer.provider(ROLE_HEAD, batch, pointer.object_id),
@@ -216,6 +221,7 @@ def decide(
     previous: ReleaseRecord | None,
     requested: Source,
     time_ms: int,
+    version: int,
 ) -> ReleaseRecord:
     """The decision on `request` at the state that `reader` gives. Arguments: `decide_with_claims`."""
     return decide_with_claims(
@@ -226,6 +232,7 @@ def decide(
         previous=previous,
         requested=requested,
         time_ms=time_ms,
+        version=version,
     )[0]
 
 
@@ -238,13 +245,16 @@ def decide_with_claims(
     previous: ReleaseRecord | None,
     requested: Source,
     time_ms: int,
+    version: int,
 ) -> tuple[ReleaseRecord, Claims]:
     """The decision on `request` at the state that `reader` gives, and what must have been said for it.
 
     `requested`: the RequestRelease, whose height is the block's; `previous`: the decision before, whose
-    authorised height lives on.
+    authorised height lives on; `version`: the evaluator's.
     """
-    gatherer = _Gatherer(reader, rows, request_id, request)
+    gatherer = _Gatherer(reader, rows, request_id, request, version)
+    diseased = version != FIRST_VERSION and request.purpose.permission == "DS"
+    diseases = tree(reader) if diseased else NO_TREE
     application = Application(
         request.member, request.purpose, request.expires_ms, request.withdrawn.height > 0
     )
@@ -252,7 +262,8 @@ def decide_with_claims(
     providers: dict[int, None] = {}
     for object_id in request.objects:
         pointer, batch = gatherer.object(object_id)
-        verdict = _object_verdict(gatherer, application, time_ms, pointer, batch)
+        question = Question(application, pointer.data_class, time_ms, pointer.level, diseases)
+        verdict = _object_verdict(gatherer, question, pointer, batch)
         verdicts.append(ObjectVerdict(object_id, verdict.rule, verdict.basis))
         if not verdict.rule:
             providers[batch.member] = None
@@ -262,7 +273,7 @@ def decide_with_claims(
         request_id=request_id,
         height=requested.height,
         time_ms=time_ms,
-        evaluator_version=EVALUATOR_VERSION,
+        evaluator_version=version,
         outcome=OUTCOME_AUTHORISED if authorised else OUTCOME_REFUSED,
         rule="" if authorised else _common_rule(verdicts),
         verdicts=tuple(verdicts),

@@ -1,59 +1,52 @@
 """The consent evaluator: pure, over plain facts, the same on every node and in every verifier.
 
 Its rules are looked at in this order and the first that holds is the verdict:
-request-withdrawn, application-expired, purpose-not-permitted, revoked, patient-denied, patient-not-signed,
-steward-denied / steward-not-signed, head-denied / head-not-signed. None holds: authorised, rule "".
+request-withdrawn, application-expired, purpose-not-permitted, content-not-decided, revoked, patient-denied,
+patient-not-signed, steward-denied / steward-not-signed, head-denied / head-not-signed. None holds:
+authorised, rule "".
 
-Consents follow FHIR R4 Consent.provision: the root's type holds where the root matches, children are
-exceptions to their parent, among several that match a deny wins. "Now" is the block's time. Heights, not
-positions in a block, order what a patient said; at equal height the deny and the revocation win.
-"""
+What a consent's provisions say stands in provisions.py. "Now" is the block's time. Heights, not positions
+in a block, order what a patient said; at equal height the deny and the revocation win.
+
+Version 2 is in force from the height on at which the feature `consent-2` begins: documents of the second
+form say something, and diseases lie in the tree that was published. Version 1 knows neither, and stays
+evaluable: a decision names the version that made it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chainnode.ledger.payloads import DENY, PERMIT, ConsentDocument, Provision, Purpose, UsePolicy
+from chainnode.ledger import features
+from chainnode.ledger.payloads import DENY, PERMIT, AnyConsent, UsePolicy
+from chainnode.ledger.provisions import NOTHING, Answer, Application, Question, answer, purpose_permitted
 from chainnode.ledger.records import BASIS_LIVE, BASIS_STANDING
 from chainnode.ledger.rows import SCOPE_RESEARCH, STATUS_ACTIVE
+from chainnode.ledger.view import Reader
 
-EVALUATOR_VERSION = 1
-
-_COVERS: dict[str, tuple[str, ...]] = {
-    "NRES": ("NRES", "GRU", "HMB", "DS", "POA"),
-    "GRU": ("GRU", "HMB", "DS", "POA"),
-    "HMB": ("HMB", "DS"),
-    "DS": ("DS",),
-    "POA": ("POA",),
-}
-"""DUO: what a permission covers. HMB excludes ancestry by its definition (DUO:0000006)."""
-
-_NO_PROFIT = ("NPU", "NCU")
-"""Modifiers that the purpose's `for_profit` answers; the others must be among its modifiers."""
+FIRST_VERSION, SECOND_VERSION = 1, 2
+VERSIONS = (FIRST_VERSION, SECOND_VERSION)
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
-    """What is asked for, by whom; `withdrawn` and `expires_ms` as the state has them."""
-
-    member: int
-    purpose: Purpose
-    expires_ms: int
-    withdrawn: bool
+def version_at(reader: Reader, height: int) -> int:
+    """The evaluator's version that decides in the block at `height`."""
+    return SECOND_VERSION if features.active(reader, features.CONSENT_2, height) else FIRST_VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A grant as far as it covers the object: permit or deny, and its height."""
+    """A grant as far as it covers the object: permit or deny, and its height. `named`: it lists the object,
+    rather than everything that was asked for; of a head's permit this says that the object's codes and
+    dates are within the patient's words of before."""
 
     decision: str
     height: int
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StandingConsent:
     """`document` is None where the row was erased: no consent. `revoked` is of this very consent."""
 
-    document: ConsentDocument | None
+    document: AnyConsent | None
     height: int
     revoked: bool
 
@@ -76,56 +69,11 @@ class Verdict:
     basis: str = ""
 
 
-def purpose_permitted(policy: UsePolicy, purpose: Purpose) -> bool:
-    """Whether a use policy (DUO) permits a purpose. A policy of another vocabulary permits nothing."""
-    if purpose.permission not in _COVERS.get(policy.permission, ()):
-        return False
-    if policy.permission == "DS" and purpose.disease != policy.disease:
-        return False
-    for modifier in policy.modifiers:
-        if modifier in _NO_PROFIT:
-            if purpose.for_profit:
-                return False
-        elif modifier not in purpose.modifiers:
-            return False
-    return True
-
-
-def _concerns(provision: Provision, permission: str) -> bool:
-    if not provision.purposes:
-        return True
-    if provision.type == PERMIT:
-        return any(permission in _COVERS[one] for one in provision.purposes)
-    # A no to health research is a no to general research too, which would include it.
-    return any(permission in _COVERS[one] or one in _COVERS[permission] for one in provision.purposes)
-
-
-def evaluate_provision(
-    provision: Provision, application: Application, data_class: str, now_ms: int
-) -> str | None:
-    """permit, deny, or None where the provision does not concern the question."""
-    concerned = (
-        (not provision.actors or application.member in provision.actors)
-        and (not provision.classes or data_class in provision.classes)
-        and provision.start_ms <= now_ms
-        and (provision.end_ms == 0 or now_ms <= provision.end_ms)
-        and _concerns(provision, application.purpose.permission)
-    )
-    if not concerned:
-        return None
-    answers = [evaluate_provision(child, application, data_class, now_ms) for child in provision.provisions]
-    if DENY in answers:
-        return DENY
-    return PERMIT if PERMIT in answers else provision.type
-
-
-def evaluate_document(
-    document: ConsentDocument | None, application: Application, data_class: str, now_ms: int
-) -> str | None:
+def answer_of(document: AnyConsent | None, question: Question, *, vouched: bool = False) -> Answer:
     """What a standing consent says. Erased, not active or not about research: nothing."""
     if document is None or document.status != STATUS_ACTIVE or document.scope != SCOPE_RESEARCH:
-        return None
-    return evaluate_provision(document.provision, application, data_class, now_ms)
+        return NOTHING
+    return answer(document.provision, question, vouched=vouched)
 
 
 def application_rule(application: Application, now_ms: int) -> str:
@@ -135,18 +83,19 @@ def application_rule(application: Application, now_ms: int) -> str:
     return "application-expired" if now_ms >= application.expires_ms else ""
 
 
-def _patient_verdict(facts: PatientFacts, application: Application, data_class: str, now_ms: int) -> Verdict:
+def _patient_verdict(facts: PatientFacts, question: Question, vouched_height: int) -> Verdict:
+    """`vouched_height`: consents of lower heights are read as the provider signed for the content."""
     live_height, standing, deny_height = 0, False, 0
     revoked = facts.revoked_height > 0
     if facts.grant is not None and facts.grant.decision == PERMIT:
         live_height = facts.grant.height
     for consent in facts.consents:
-        answer = evaluate_document(consent.document, application, data_class, now_ms)
+        said = answer_of(consent.document, question, vouched=consent.height < vouched_height).type
         if consent.revoked:
-            revoked = revoked or answer == PERMIT
-        elif answer == DENY:
+            revoked = revoked or said == PERMIT
+        elif said == DENY:
             deny_height = max(deny_height, consent.height)
-        elif answer == PERMIT and consent.height > facts.revoked_height:
+        elif said == PERMIT and consent.height > facts.revoked_height:
             standing = True
     live = live_height > facts.revoked_height
     if revoked and not live and not standing:
@@ -160,6 +109,21 @@ def _patient_verdict(facts: PatientFacts, application: Application, data_class: 
     return Verdict("", BASIS_STANDING) if standing else Verdict("patient-not-signed")
 
 
+def patient_verdict(
+    facts: PatientFacts, question: Question, head: Callable[[], Decision | None]
+) -> tuple[Verdict, int]:
+    """The patient's half, and up to which height the provider vouched for the content, 0 where it did not
+    matter. `head` is asked for only where codes or data periods decide."""
+    verdict = _patient_verdict(facts, question, 0)
+    latest = max([consent.height for consent in facts.consents], default=0) + 1
+    if not verdict.rule or _patient_verdict(facts, question, latest).rule:
+        return verdict, 0
+    said = head()
+    vouched = said.height if said is not None and said.named and said.decision == PERMIT else 0
+    verdict = _patient_verdict(facts, question, vouched)
+    return (Verdict("content-not-decided") if verdict.rule else verdict), vouched
+
+
 def _provider_rule(role: str, decision: Decision | None) -> str:
     if decision is None:
         return f"{role}-not-signed"
@@ -167,23 +131,22 @@ def _provider_rule(role: str, decision: Decision | None) -> str:
 
 
 def evaluate_object(
-    application: Application,
+    question: Question,
     *,
-    now_ms: int,
     policy: UsePolicy,
-    data_class: str,
     patient: Callable[[], PatientFacts],
     steward: Callable[[], Decision | None],
     head: Callable[[], Decision | None],
 ) -> Verdict:
     """The verdict on one object. Later facts are asked for only where earlier rules let pass, so that
     a receipt has to prove no more than the verdict rests on."""
-    rule = application_rule(application, now_ms)
+    application = question.application
+    rule = application_rule(application, question.now_ms)
     if rule:
         return Verdict(rule)
-    if not purpose_permitted(policy, application.purpose):
+    if not purpose_permitted(policy, application.purpose, question.diseases):
         return Verdict("purpose-not-permitted")
-    verdict = _patient_verdict(patient(), application, data_class, now_ms)
+    verdict, _ = patient_verdict(patient(), question, head)
     if verdict.rule:
         return verdict
     rule = _provider_rule("steward", steward()) or _provider_rule("head", head())

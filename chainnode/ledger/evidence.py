@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from chainnode.ledger import view
 from chainnode.ledger.decision import Claim, Said, decide_with_claims
+from chainnode.ledger.evaluate import FIRST_VERSION, VERSIONS, version_at
 from chainnode.ledger.payloads import (
     ROLE_HEAD,
     ROLE_STEWARD,
@@ -194,6 +195,11 @@ def examine(
         raise VerificationError("verdict-differs", "the decision is of another request or block")
     if not request.objects:
         raise VerificationError("bad-transaction", "an application for no object")
+    if release.evaluator_version not in VERSIONS:
+        raise VerificationError("verdict-differs", "its evaluator's version is not known here")
+    # A decision of the first version reads no features: its receipts hold none.
+    if release.evaluator_version != FIRST_VERSION and version_at(reader, height) != release.evaluator_version:
+        raise VerificationError("verdict-differs", "its evaluator's version is not in force at this height")
     again, claims = decide_with_claims(
         reader,
         rows,
@@ -202,6 +208,7 @@ def examine(
         previous=release,
         requested=release.requested,
         time_ms=time_ms,
+        version=release.evaluator_version,
     )
     if again != release:
         raise VerificationError("verdict-differs", f"evaluated again: {again.outcome} {again.rule}".strip())

@@ -5,15 +5,26 @@ on it is in force on every node at once. A node whose release does not know the 
 instead of computing something else (node/executor.py). No record: no feature, the founding's rules.
 """
 
+import re
+from collections.abc import Sequence
+
 from chainnode.ledger import keys, view
-from chainnode.ledger.payloads import ChangeMembership
+from chainnode.ledger.payloads import LATER_MODIFIERS, ChangeMembership
 from chainnode.ledger.records import FeatureRecord, FeaturesRecord
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.transition import Transition
 from chainnode.ledger.view import Reader
 
-KNOWN: dict[str, str] = {}
-"""The features that this release has, by name, each with what it changes."""
+CONSENT_2 = "consent-2"
+DISEASES_PREFIX = "ds-"
+DISEASES_LETTERS = 29
+_DISEASES = re.compile(rf"{DISEASES_PREFIX}[a-z2-7]{{{DISEASES_LETTERS}}}")
+
+KNOWN: dict[str, str] = {
+    CONSENT_2: "consents by level, code, data period and disease; all modifiers of DUO; trees of diseases",
+}
+"""The features that this release has, by name, each with what it changes. The agreement on a tree of diseases
+(diseases.py) is a feature that every such release has."""
 
 MAX_FEATURES = 256
 
@@ -41,6 +52,22 @@ def active(reader: Reader, name: str, height: int) -> bool:
     return any(one.name == name and one.from_height <= height for one in _all(reader))
 
 
+def require(reader: Reader, name: str, height: int) -> None:
+    """Raises RefusedError("feature-not-in-force")."""
+    if not active(reader, name, height):
+        raise RefusedError("feature-not-in-force", f"{name} at height {height}")
+
+
+def require_for_modifiers(reader: Reader, modifiers: Sequence[str], height: int) -> None:
+    """Raises RefusedError("feature-not-in-force") where one is not of the founding's."""
+    if any(one in LATER_MODIFIERS for one in modifiers):
+        require(reader, CONSENT_2, height)
+
+
+def known(name: str) -> bool:
+    return name in KNOWN or _DISEASES.fullmatch(name) is not None
+
+
 def unknown(reader: Reader) -> tuple[FeatureRecord, ...]:
     """Those agreed on that this release does not have, in the order agreed on."""
-    return tuple(one for one in _all(reader) if one.name not in KNOWN)
+    return tuple(one for one in _all(reader) if not known(one.name))

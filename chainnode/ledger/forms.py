@@ -9,6 +9,7 @@ from chainnode.ledger.payloads import (
     DATA_CLASSES,
     DENY,
     MAX_CLASS_KEYS,
+    MAX_DISEASES_BYTES,
     MAX_EVIDENCE_BYTES,
     MAX_OBJECTS,
     MAX_POINTERS,
@@ -31,6 +32,7 @@ from chainnode.ledger.payloads import (
     ObjectPointer,
     Payload,
     ProveEnrolment,
+    PublishDiseases,
     Purpose,
     ReportEquivocation,
     RequestRelease,
@@ -294,6 +296,11 @@ def _report(payload: ReportEquivocation, form: FormContext) -> None:
     read_report(payload, form)
 
 
+def _publish(payload: PublishDiseases, _: FormContext) -> None:
+    require_number(payload.member, 0, MAX_MEMBERS, "member")
+    require_number(len(payload.document), 1, MAX_DISEASES_BYTES, "bytes of document")
+
+
 _FORMS: dict[type[Any], Callable[[Any, FormContext], None]] = {
     AddDepartment: _add_department,
     AddStudy: _add_study,
@@ -311,6 +318,7 @@ _FORMS: dict[type[Any], Callable[[Any, FormContext], None]] = {
     Barrier: _barrier,
     ChangeMembership: _change_membership,
     ReportEquivocation: _report,
+    PublishDiseases: _publish,
 }
 
 

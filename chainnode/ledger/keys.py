@@ -5,6 +5,7 @@ from chainnode.ledger.payloads import ROLE_HEAD, ROLE_PATIENT
 GENESIS = b"genesis"
 MEMBERSHIP = b"membership"
 FEATURES = b"features"
+DISEASES = b"diseases/tree"
 
 
 def member(number: int) -> bytes:

@@ -9,7 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainnode.ledger import anchoring, consenting, enrolment, equivocating, membership, releasing, requests
+from chainnode.ledger import (
+    anchoring,
+    consenting,
+    diseases,
+    enrolment,
+    equivocating,
+    membership,
+    releasing,
+    requests,
+)
 from chainnode.ledger.header import events_root, results_root
 from chainnode.ledger.payloads import (
     AddDepartment,
@@ -23,6 +32,7 @@ from chainnode.ledger.payloads import (
     EnrolPatient,
     Grant,
     ProveEnrolment,
+    PublishDiseases,
     ReportEquivocation,
     RequestRelease,
     Revoke,
@@ -68,6 +78,7 @@ _HANDLERS: dict[type[Any], Callable[[Transition[Any]], None]] = {
     Barrier: releasing.barrier,
     ChangeMembership: membership.change,
     ReportEquivocation: equivocating.report,
+    PublishDiseases: diseases.publish,
 }
 
 

@@ -25,8 +25,13 @@ PERMISSIONS = ("NRES", "GRU", "HMB", "DS", "POA")
 """GA4GH Data Use Ontology: no restriction, general research, health/medical/biomedical,
 disease specific, population origins or ancestry."""
 
-MODIFIERS = ("IRB", "NPU", "NCU", "TS", "GS", "IS", "PS", "MOR", "RTN", "CC")
-"""GA4GH Data Use Ontology: modifiers of a permission."""
+FOUNDING_MODIFIERS = ("IRB", "NPU", "NCU", "TS", "GS", "IS", "PS", "MOR", "RTN", "CC")
+"""GA4GH Data Use Ontology: modifiers of a permission that every chain has."""
+
+LATER_MODIFIERS = ("NPUNCU", "PUB", "COL", "US", "RS", "GSO", "NMDS", "NPOA")
+"""The rest of them, in use from the height on at which the feature `consent-2` begins."""
+
+MODIFIERS = FOUNDING_MODIFIERS + LATER_MODIFIERS
 
 ROLE_PATIENT, ROLE_STEWARD, ROLE_HEAD = "patient", "steward", "head"
 PERMIT, DENY = "permit", "deny"
@@ -34,6 +39,8 @@ PERMIT, DENY = "permit", "deny"
 MAX_POINTERS = 500
 MAX_OBJECTS = 1_000
 MAX_CLASS_KEYS = len(DATA_CLASSES)
+MAX_DISEASES_BYTES = 65_536
+"""Of a published tree of diseases: a receipt of a decision that needs one carries it."""
 MAX_EVIDENCE_BYTES = 112_640
 """Of each of the two messages that convict a member: so both fit a transaction."""
 
@@ -235,6 +242,14 @@ class ReportEquivocation(_Body, frozen=True, tag="report-equivocation"):
     second: bytes
 
 
+class PublishDiseases(_Body, frozen=True, tag="publish-diseases"):
+    """Signed by any member's steward. `document`: an encoded DiseaseTree whose digest names a feature that
+    is in force (ledger/diseases.py): the validators agreed on that very file."""
+
+    member: int
+    document: bytes
+
+
 Payload: TypeAlias = (
     AddDepartment
     | AddStudy
@@ -252,6 +267,7 @@ Payload: TypeAlias = (
     | Barrier
     | ChangeMembership
     | ReportEquivocation
+    | PublishDiseases
 )
 
 
@@ -275,6 +291,38 @@ class ConsentDocument(_Body, frozen=True):
     scope: str
     date_time_ms: int
     provision: Provision
+
+
+class Provision2(_Body, frozen=True):
+    """The same in the wider form of the feature `consent-2`. Purposes may name a disease
+    ("DS:MONDO:0005148"); `levels`: of the data, 1 to 5 (security label); `codes`: "system|code" of what the
+    data say, `data_start_ms` and `data_end_ms`: when it was so. Codes and data periods the chain does not
+    see (evaluate.py)."""
+
+    type: str
+    actors: tuple[int, ...] = ()
+    purposes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    start_ms: int = 0
+    end_ms: int = 0
+    levels: tuple[int, ...] = ()
+    codes: tuple[str, ...] = ()
+    data_start_ms: int = 0
+    data_end_ms: int = 0
+    provisions: tuple["Provision2", ...] = ()
+
+
+class ConsentDocument2(_Body, frozen=True, tag="consent-2"):
+    """The row of a Consent in the wider form."""
+
+    status: str
+    scope: str
+    date_time_ms: int
+    provision: Provision2
+
+
+AnyProvision: TypeAlias = Provision | Provision2
+AnyConsent: TypeAlias = ConsentDocument | ConsentDocument2
 
 
 class RequestText(_Body, frozen=True):

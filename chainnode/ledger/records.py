@@ -272,6 +272,21 @@ class FeaturesRecord(Record, frozen=True):
     features: tuple[FeatureRecord, ...]
 
 
+class DiseaseTerm(Record, frozen=True):
+    """A disease by its code, and the broader ones right above it."""
+
+    code: str
+    parents: tuple[str, ...]
+
+
+class DiseasesRecord(Record, frozen=True):
+    """The tree of diseases by which decisions are made; without this record a disease is none but itself."""
+
+    digest: Digest
+    terms: tuple[DiseaseTerm, ...]
+    published: Source
+
+
 class EquivocationRecord(Record, frozen=True):
     """A member signed two things of one slot: `first` and `second` are the digests of what it said, in
     ascending order, `key` the one that signed both. `kind` is the messages' tag; see

@@ -2,6 +2,7 @@
 
 from chainnode.ledger import keys, view
 from chainnode.ledger.decision import decide
+from chainnode.ledger.evaluate import version_at
 from chainnode.ledger.forms import SHARE_PROVIDER
 from chainnode.ledger.membership import require_node
 from chainnode.ledger.payloads import Barrier, RequestRelease, ShareReceipt
@@ -31,6 +32,7 @@ def request_release(call: Transition[RequestRelease]) -> None:
         previous=previous,
         requested=call.source,
         time_ms=call.context.time_ms,
+        version=version_at(call.state, call.context.height),
     )
     call.put(keys.release(request_id), record)
     call.outcome, call.rule = record.outcome, record.rule

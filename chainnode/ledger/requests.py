@@ -2,7 +2,7 @@
 
 from msgspec import structs
 
-from chainnode.ledger import keys, view
+from chainnode.ledger import features, keys, view
 from chainnode.ledger.enrolment import require_department, require_enrolment, require_member
 from chainnode.ledger.forms import ROLE_PROJECT
 from chainnode.ledger.payloads import (
@@ -53,6 +53,7 @@ def apply(call: Transition[Apply]) -> None:
     payload = call.payload
     department = require_department(call, payload.member, payload.department)
     call.require_signer(department.head_key, "the head of the applying department")
+    features.require_for_modifiers(call.state, payload.purpose.modifiers, call.context.height)
     key = keys.request(payload.request_id)
     if call.state.get(key) is not None:
         raise RefusedError("duplicate-id", "the request id is taken")

@@ -2,18 +2,29 @@
 
 from collections.abc import Callable, Sequence
 
-from chainnode.ledger.forms import MAX_MEMBERS, MAX_NUMBER, require, require_distinct, require_number
+from chainnode.ledger.forms import (
+    LEVELS,
+    MAX_DISEASE_CHARACTERS,
+    MAX_MEMBERS,
+    MAX_NUMBER,
+    require,
+    require_distinct,
+    require_number,
+)
 from chainnode.ledger.payloads import (
     DATA_CLASSES,
     DENY,
     PERMISSIONS,
     PERMIT,
+    AnyConsent,
+    AnyProvision,
     Apply,
     Consent,
     ConsentDocument,
+    ConsentDocument2,
     EnrolPatient,
     Payload,
-    Provision,
+    Provision2,
     RequestText,
 )
 from chainnode.ledger.rules import RefusedError
@@ -28,6 +39,9 @@ SALT_BYTES = 32
 MAX_PROVISION_DEPTH = 4
 MAX_PROVISIONS = 32
 MAX_ACTORS = 64
+MAX_PURPOSES = 64
+MAX_CODES = 64
+MAX_CODE_CHARACTERS = 128
 MAX_TITLE_CHARACTERS = 200
 MAX_PLAN_CHARACTERS = 8_000
 
@@ -62,7 +76,37 @@ def no_rows(_: bytes) -> Row | None:
     return None
 
 
-def _provision(provision: Provision, depth: int, budget: list[int]) -> None:
+ONE_DISEASE = "DS:"
+"""Begins a purpose of the wider form: research on the disease that follows, or on one below it."""
+_SECOND_FORM = b"\x95"
+"""MessagePack's head of an array of five: the tag and the four fields. The first form has four."""
+
+
+def _purpose(word: str, wider: bool) -> bool:
+    disease = word.removeprefix(ONE_DISEASE)
+    if not wider or disease == word:
+        return word in PERMISSIONS
+    return 0 < len(disease) <= MAX_DISEASE_CHARACTERS
+
+
+def _period(start_ms: int, end_ms: int, what: str) -> None:
+    require_number(start_ms, 0, MAX_NUMBER, f"{what}start_ms")
+    require_number(end_ms, 0, MAX_NUMBER, f"{what}end_ms")
+    require(end_ms == 0 or end_ms >= start_ms, "bad-row", f"a {what}period ends before it starts")
+
+
+def _wider(provision: Provision2) -> None:
+    require_distinct(provision.levels, 0, LEVELS[1], "levels")
+    for level in provision.levels:
+        require_number(level, *LEVELS, "level")
+    require_distinct(provision.codes, 0, MAX_CODES, "codes")
+    for code in provision.codes:
+        require(0 < len(code) <= MAX_CODE_CHARACTERS, "bad-row", "a code is empty or too long")
+    _period(provision.data_start_ms, provision.data_end_ms, "data_")
+
+
+def _provision(provision: AnyProvision, depth: int, budget: list[int]) -> None:
+    wider = isinstance(provision, Provision2)
     budget[0] -= 1
     require(depth <= MAX_PROVISION_DEPTH, "bad-row", f"provisions nest deeper than {MAX_PROVISION_DEPTH}")
     require(budget[0] >= 0, "bad-row", f"more than {MAX_PROVISIONS} provisions")
@@ -70,26 +114,32 @@ def _provision(provision: Provision, depth: int, budget: list[int]) -> None:
     require_distinct(provision.actors, 0, MAX_ACTORS, "actors")
     for actor in provision.actors:
         require_number(actor, 0, MAX_MEMBERS, "actor")
-    require_distinct(provision.purposes, 0, len(PERMISSIONS), "purposes")
-    require(all(p in PERMISSIONS for p in provision.purposes), "bad-row", "not a permission of DUO")
+    require_distinct(provision.purposes, 0, MAX_PURPOSES, "purposes")
+    known = all(_purpose(word, wider) for word in provision.purposes)
+    require(known, "bad-row", "not a permission of DUO")
     require_distinct(provision.classes, 0, len(DATA_CLASSES), "classes")
     require(all(c in DATA_CLASSES for c in provision.classes), "bad-row", "not a data class")
-    require_number(provision.start_ms, 0, MAX_NUMBER, "start_ms")
-    require_number(provision.end_ms, 0, MAX_NUMBER, "end_ms")
-    ordered = provision.end_ms == 0 or provision.end_ms >= provision.start_ms
-    require(ordered, "bad-row", "a period ends before it starts")
+    _period(provision.start_ms, provision.end_ms, "")
+    if isinstance(provision, Provision2):
+        _wider(provision)
     for child in provision.provisions:
         require(child.type != provision.type, "bad-row", "an exception says the opposite of its parent")
         _provision(child, depth + 1, budget)
 
 
-def decode_consent(row: Row) -> ConsentDocument:
+def in_second_form(row: Row) -> bool:
+    """Whether a consent's row is to be read in the wider form, which needs the feature `consent-2`."""
+    return row.data.startswith(_SECOND_FORM)
+
+
+def decode_consent(row: Row) -> AnyConsent:
     """The document in a consent's row.
 
     Raises RefusedError("bad-row"): not decodable, too deep, too many provisions, unknown words.
     """
     try:
-        document = decode(row.data, ConsentDocument, limit_bytes=MAX_ROW_BYTES)
+        kind: type[AnyConsent] = ConsentDocument2 if in_second_form(row) else ConsentDocument
+        document = decode(row.data, kind, limit_bytes=MAX_ROW_BYTES)
         require(document.status in STATUSES, "bad-row", "not a status of FHIR's Consent")
         require(document.scope in SCOPES, "bad-row", "not a scope of FHIR's Consent")
         require_number(document.date_time_ms, 0, MAX_NUMBER, "date_time_ms")

@@ -62,6 +62,8 @@ STATE_RULES: dict[str, str] = {
     "fault-tolerance-lost": "Fewer faulty members would be tolerated, and the change does not say so.",
     "frame-too-small": "With so many validators a view change would not fit a frame of this chain.",
     "not-of-accused": "The key that signed both messages is not the validator key of the member they name.",
+    "feature-not-in-force": "It needs a feature of the protocol that the validators have not agreed on yet.",
+    "bad-diseases": "It is no tree of diseases of the one allowed form.",
     "too-many-features": "The chain has agreed on as many features of the protocol as it keeps.",
     "block-budget": "This block has evaluated as many objects as it may: ask again.",
 }
@@ -70,6 +72,7 @@ VERDICT_RULES: dict[str, str] = {
     "request-withdrawn": "The project has withdrawn its application.",
     "application-expired": "The application's expiry has passed at the block's time.",
     "purpose-not-permitted": "The data's use policy does not permit the application's purpose.",
+    "content-not-decided": "A consent turns on codes or dates: the head has to grant this very object.",
     "revoked": "The patient revoked, at or after the height of what was given.",
     "patient-denied": "The patient said no.",
     "patient-not-signed": "Neither a live grant of the patient nor a standing consent covers it.",

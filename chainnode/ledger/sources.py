@@ -12,6 +12,7 @@ from chainnode.ledger.records import (
     BatchRecord,
     ConsentsRecord,
     DepartmentRecord,
+    DiseasesRecord,
     EnrolmentRecord,
     EquivocationRecord,
     GrantRecord,
@@ -43,6 +44,7 @@ _KINDS: dict[bytes, type[Record]] = {
     b"share/": ShareRecord,
     b"standing/": StandingRecord,
     b"equivocation/": EquivocationRecord,
+    b"diseases/": DiseasesRecord,
 }
 """By the first part of the key. Values under other names (see keys.py) rest on the genesis document."""
 

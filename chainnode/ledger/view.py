@@ -11,6 +11,7 @@ from chainnode.ledger.records import (
     BatchRecord,
     ConsentsRecord,
     DepartmentRecord,
+    DiseasesRecord,
     EnrolmentRecord,
     EpochRecord,
     EquivocationRecord,
@@ -136,6 +137,10 @@ def share(
 
 def features(reader: Reader) -> FeaturesRecord | None:
     return read(reader, keys.FEATURES, FeaturesRecord)
+
+
+def diseases(reader: Reader) -> DiseasesRecord | None:
+    return read(reader, keys.DISEASES, DiseasesRecord)
 
 
 def equivocation(reader: Reader, number: int, epoch: int, kind: str, slot: int) -> EquivocationRecord | None:

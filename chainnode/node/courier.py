@@ -172,7 +172,7 @@ class Courier:
             self._standing = {name: one for name, one in self._standing.items() if one[0] == moment}
             known = self._standing[request_id] = (
                 moment,
-                self._releases.still_standing(request_id, tip.time_ms),
+                self._releases.still_standing(request_id, tip.height, tip.time_ms),
             )
         release = known[1]
         if release is None or release.record.height > self._certified_height:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from chainnode.ledger import view
 from chainnode.ledger.decision import decide
+from chainnode.ledger.evaluate import version_at
 from chainnode.ledger.payloads import ObjectPointer
 from chainnode.ledger.records import (
     OUTCOME_AUTHORISED,
@@ -71,8 +72,8 @@ class Releases:
             return None
         return Release(request_id, request, record, self._released(record.verdicts))
 
-    def still_standing(self, request_id: bytes, tip_time_ms: int) -> Release | None:
-        """The decision of record, less what a fresh evaluation no longer authorises."""
+    def still_standing(self, request_id: bytes, tip_height: int, tip_time_ms: int) -> Release | None:
+        """The decision of record, less what a fresh evaluation by today's rules no longer authorises."""
         release = self.of_record(request_id)
         if release is None:
             return None
@@ -84,6 +85,7 @@ class Releases:
             previous=release.record,
             requested=Source(release.record.requested.transaction_id, release.record.height),
             time_ms=max(tip_time_ms, self._now_ms()),
+            version=version_at(self._reader, tip_height),
         )
         standing = {verdict.object_id for verdict in now.verdicts if not verdict.rule}
         kept = tuple(one for one in release.objects if one.object_id in standing)

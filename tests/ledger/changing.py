@@ -9,6 +9,7 @@ from consensus.types import ReplicaSet
 from genesis.membership import (
     ADMIT,
     DEMOTE,
+    FEATURE,
     REMOVE,
     ROTATE,
     MembershipChange,
@@ -98,3 +99,9 @@ def pass_on(chain: Chain, height: int) -> None:
     """Empty blocks up to `height`."""
     while chain.height < height:
         chain.commit()
+
+
+def agree(chain: Chain, name: str) -> None:
+    """The validators agree on a feature, and it is in force in the next block."""
+    make(chain, FEATURE, 0, id=name, key=b"")
+    pass_on(chain, chain.height + DELAY)

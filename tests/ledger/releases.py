@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
+from chainnode.ledger.diseases import DiseaseTree, feature_name
+from chainnode.ledger.features import CONSENT_2
 from chainnode.ledger.founding import founding_of
 from chainnode.ledger.payloads import (
     DENY,
@@ -15,20 +17,24 @@ from chainnode.ledger.payloads import (
     AddDepartment,
     AddStudy,
     AnchorRecords,
+    AnyProvision,
     Grant,
     Provision,
+    Provision2,
+    PublishDiseases,
     Purpose,
     UsePolicy,
 )
-from chainnode.ledger.records import ReleaseRecord
+from chainnode.ledger.records import DiseaseTerm, ReleaseRecord
+from consensus.codec import encode
 from genesis.document import encode_body, encode_file, signed_body_bytes
 from genesis.membership import ADMIT, DEMOTE, PROMOTE, ROTATE
 from genesis.model import Genesis, Member, Registrar, chain_id_of
 from tests.genesis.consortium import sealing
-from tests.ledger.changing import DELAY, Joiner, make, pass_on
+from tests.ledger.changing import DELAY, Joiner, agree, make, pass_on
 from tests.ledger.receipts import receipt
 from tests.ledger.scene import DAY_MS, PROVIDER, STUDY, Scene, pointer
-from tests.ledger.world import GENESIS_MS, SEALING_KEY, Actor, Chain, digest32
+from tests.ledger.world import GENESIS_MS, SEALING_KEY, Actor, Chain, digest32, id16
 
 SEEDS = range(25)
 OTHER_PROVIDER = 1
@@ -48,6 +54,10 @@ PURPOSES = (
     Purpose("DS", "E11", modifiers=("IRB",)),
     Purpose("HMB", for_profit=True, modifiers=("IRB",)),
 )
+DISEASES = encode(
+    DiseaseTree("tests", "1", (DiseaseTerm("D5", ()), DiseaseTerm("D50", ("D5",)), DiseaseTerm("E11", ())))
+)
+CODES = ("http://snomed.info/sct|73211009", "http://loinc.org|4548-4")
 DESKS = ((PROVIDER, "cardiology"), (PROVIDER, "oncology"), (OTHER_PROVIDER, "neurology"))
 
 
@@ -103,6 +113,7 @@ class Story:
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
+        self.wider = self.seed % 4 == 3
         chain, self.genesis = founded()
         self.scene = scene = Scene(chain)
         self.heads = {DESKS[0]: scene.head, DESKS[1]: Actor("head 2"), DESKS[2]: Actor("head 3")}
@@ -115,6 +126,8 @@ class Story:
         self.objects: dict[str, str] = {}
         for desk, patients in zip(DESKS, (("ada", "bob"), ("bob",), ("cyd",)), strict=True):
             self.anchor(desk, patients)
+        if self.wider:
+            self.second_rules()
 
     def anchor(self, desk: tuple[int, str], patients: Sequence[str]) -> None:
         number, slug = desk
@@ -137,7 +150,37 @@ class Story:
     def maybe(self, chance: int) -> bool:
         return self.rng.randrange(100) < chance
 
-    def provision(self, depth: int = 1, type_: str = "") -> Provision:
+    def second_rules(self) -> None:
+        """The chain agrees on consents of the second form, and on a tree of diseases."""
+        chain = self.scene.chain
+        for name in (CONSENT_2, feature_name(DISEASES)):
+            agree(chain, name)
+        chain.must(chain.stewards[2], PublishDiseases(2, DISEASES))
+
+    def provision(self, depth: int = 1, type_: str = "") -> AnyProvision:
+        if self.wider:
+            return self.wide_provision(depth, type_)
+        return self.narrow_provision(depth, type_)
+
+    def wide_provision(self, depth: int, type_: str) -> Provision2:
+        pick = self.rng
+        type_ = type_ or (PERMIT if self.maybe(75) else DENY)
+        other, now = DENY if type_ == PERMIT else PERMIT, self.scene.chain.now_ms
+        return Provision2(
+            type_,
+            pick.choice([(), (), (), (3,)]),
+            pick.choice([(), (), ("NRES",), ("GRU", "DS:D5"), ("DS:D50",), ("DS:E11",)]),
+            pick.choice([(), (), (), ("conditions",)]),
+            pick.choice([0, 0, now - DAY_MS]),
+            pick.choice([0, 0, now + 2 * DAY_MS]),
+            pick.choice([(), (), (3,), (1, 2, 3)]),
+            pick.choice([(), (), CODES[:1], CODES]),
+            pick.choice([0, 0, 0, now - DAY_MS]),
+            pick.choice([0, 0, 0, now]),
+            tuple(self.wide_provision(depth + 1, other) for _ in range(pick.randrange(3)) if depth < 3),
+        )
+
+    def narrow_provision(self, depth: int, type_: str) -> Provision:
         pick = self.rng
         type_ = type_ or (PERMIT if self.maybe(75) else DENY)
         other = DENY if type_ == PERMIT else PERMIT
@@ -149,17 +192,17 @@ class Story:
             pick.choice([(), (), ("conditions",), ("allergies",)]),
             pick.choice([0, 0, now - DAY_MS, now + DAY_MS]),
             pick.choice([0, 0, now + 2 * DAY_MS]),
-            tuple(self.provision(depth + 1, other) for _ in range(pick.randrange(3)) if depth < 3),
+            tuple(self.narrow_provision(depth + 1, other) for _ in range(pick.randrange(3)) if depth < 3),
         )
 
     def speak(self, request: bytes, name: str, number: int) -> None:
         """What a patient may say."""
         mine = [one for one, patient in self.objects.items() if patient == name and one in self.asked]
-        if mine and self.maybe(55):
+        if mine and self.maybe(20 if self.wider else 55):
             some = self.rng.sample(mine, 1) if self.maybe(25) else ()
             self.scene.grant_patient(request, name, PERMIT if self.maybe(80) else DENY, some)
-        if self.maybe(35):
-            provision = Provision(PERMIT) if self.maybe(40) else self.provision()
+        if self.maybe(80 if self.wider else 35):
+            provision = Provision(PERMIT) if self.maybe(10 if self.wider else 40) else self.provision()
             consent_id = self.scene.consent(name, provision, f"{number}")
             if self.maybe(25):
                 self.scene.revoke(name, "consent", consent_id)
@@ -171,6 +214,11 @@ class Story:
             if mine and self.maybe(40):
                 self.scene.grant_patient(request, name)
 
+    def named_by(self, slug: str) -> tuple[bytes, ...]:
+        """Objects that a head names, for whose codes and dates the head vouches."""
+        mine = [id16(name) for name in self.asked if name.split()[0] == slug]
+        return tuple(mine[: self.rng.randrange(1, len(mine) + 1)])
+
     def provide(self, request: bytes) -> None:
         """What stewards and heads may say."""
         chain = self.scene.chain
@@ -179,7 +227,9 @@ class Story:
             if slug not in asked or not self.maybe(85):
                 continue
             decision = PERMIT if self.maybe(85) else DENY
-            chain.must(self.heads[number, slug], Grant(request, "head", b"", number, slug, decision, (), b""))
+            some = self.named_by(slug) if self.wider and self.maybe(50) else ()
+            said = Grant(request, "head", b"", number, slug, decision, some, b"")
+            chain.must(self.heads[number, slug], said)
         for number in {number for number, slug in DESKS if slug in asked}:
             if self.maybe(85):
                 said = Grant(request, "steward", b"", number, "", PERMIT if self.maybe(90) else DENY, (), b"")

@@ -9,16 +9,18 @@ from chainnode.ledger.payloads import (
     AddDepartment,
     AddStudy,
     AnchorRecords,
+    AnyProvision,
     Apply,
     AttestEnrolment,
     ClassKey,
     Consent,
     ConsentDocument,
+    ConsentDocument2,
     EnrolPatient,
     Grant,
     ObjectPointer,
     ProveEnrolment,
-    Provision,
+    Provision2,
     Purpose,
     RequestRelease,
     RequestText,
@@ -41,8 +43,13 @@ def row(name: str, data: bytes) -> Row:
     return Row(digest32("salt " + name), data)
 
 
-def consent_row(name: str, provision: Provision, *, status: str = "active", scope: str = "research") -> Row:
-    return row(name, encode(ConsentDocument(status, scope, 1_600_000_000_000, provision)))
+def consent_row(
+    name: str, provision: AnyProvision, *, status: str = "active", scope: str = "research"
+) -> Row:
+    given_ms = 1_600_000_000_000
+    if isinstance(provision, Provision2):
+        return row(name, encode(ConsentDocument2(status, scope, given_ms, provision)))
+    return row(name, encode(ConsentDocument(status, scope, given_ms, provision)))
 
 
 def pointer(name: str, handle: bytes, data_class: str = "conditions", epoch: int = 0) -> ObjectPointer:
@@ -170,7 +177,7 @@ class Scene:
             self.head, Grant(request_id, "head", b"", PROVIDER, DEPARTMENT, decision, ids, b"")
         )
 
-    def consent(self, name: str, provision: Provision, label: str = "c1") -> bytes:
+    def consent(self, name: str, provision: AnyProvision, label: str = "c1") -> bytes:
         consent_id, document = id16(f"consent {name} {label}"), consent_row(name + label, provision)
         payload = Consent(self.handle(name), consent_id, document.digest())
         self.chain.must(self.patients[name], payload, [document])

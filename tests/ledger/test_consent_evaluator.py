@@ -8,15 +8,12 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from chainnode.ledger.evaluate import (
-    Application,
     Decision,
     PatientFacts,
     StandingConsent,
     Verdict,
-    evaluate_document,
+    answer_of,
     evaluate_object,
-    evaluate_provision,
-    purpose_permitted,
 )
 from chainnode.ledger.payloads import (
     DATA_CLASSES,
@@ -26,6 +23,7 @@ from chainnode.ledger.payloads import (
     Purpose,
     UsePolicy,
 )
+from chainnode.ledger.provisions import Application, Question, answer, purpose_permitted
 from tests.ledger.world import quick
 
 NOW = 1_000
@@ -65,14 +63,20 @@ def verdict(
     now_ms: int = NOW,
 ) -> Verdict:
     return evaluate_object(
-        application,
-        now_ms=now_ms,
+        Question(application, "conditions", now_ms),
         policy=policy,
-        data_class="conditions",
         patient=lambda: facts,
         steward=lambda: steward,
         head=lambda: head,
     )
+
+
+def says(provision: Provision, data_class: str = "conditions") -> str:
+    return answer(provision, Question(ASKED, data_class, NOW)).type
+
+
+def document_says(held: ConsentDocument | None) -> str:
+    return answer_of(held, Question(ASKED, "conditions", NOW)).type
 
 
 COVERED = {
@@ -117,24 +121,24 @@ PROVISIONS = [
     (YES, "permit"),
     (NO, "deny"),
     (Provision("permit", actors=(3,)), "permit"),
-    (Provision("permit", actors=(1, 2)), None),
+    (Provision("permit", actors=(1, 2)), ""),
     (Provision("permit", classes=("conditions",)), "permit"),
-    (Provision("permit", classes=("allergies",)), None),
+    (Provision("permit", classes=("allergies",)), ""),
     (Provision("permit", purposes=("GRU",)), "permit"),
-    (Provision("permit", purposes=("DS",)), None),
-    (Provision("permit", purposes=("POA",)), None),
+    (Provision("permit", purposes=("DS",)), ""),
+    (Provision("permit", purposes=("POA",)), ""),
     (Provision("deny", purposes=("GRU",)), "deny"),
     (Provision("deny", purposes=("DS",)), "deny"),
-    (Provision("deny", purposes=("POA",)), None),
+    (Provision("deny", purposes=("POA",)), ""),
     (Provision("permit", start_ms=NOW), "permit"),
-    (Provision("permit", start_ms=NOW + 1), None),
+    (Provision("permit", start_ms=NOW + 1), ""),
     (Provision("permit", end_ms=NOW), "permit"),
-    (Provision("permit", end_ms=NOW - 1), None),
+    (Provision("permit", end_ms=NOW - 1), ""),
     (Provision("permit", provisions=(Provision("deny", actors=(3,)),)), "deny"),
     (Provision("permit", provisions=(Provision("deny", actors=(2,)),)), "permit"),
     (Provision("deny", provisions=(Provision("permit", actors=(3,)),)), "permit"),
     (Provision("deny", provisions=(Provision("permit", purposes=("NRES",)),)), "permit"),
-    (Provision("permit", actors=(2,), provisions=(Provision("deny"),)), None),
+    (Provision("permit", actors=(2,), provisions=(Provision("deny"),)), ""),
     (
         Provision("deny", provisions=(Provision("permit", provisions=(Provision("deny", actors=(3,)),)),)),
         "deny",
@@ -152,20 +156,20 @@ PROVISIONS = [
 ]
 
 
-@pytest.mark.parametrize(("provision", "answer"), PROVISIONS)
-def test_provisions_answer_as_fhir_says(provision: Provision, answer: str | None) -> None:
-    assert evaluate_provision(provision, ASKED, "conditions", NOW) == answer
+@pytest.mark.parametrize(("provision", "expected"), PROVISIONS)
+def test_provisions_answer_as_fhir_says(provision: Provision, expected: str) -> None:
+    assert says(provision) == expected
 
 
 @pytest.mark.parametrize("status", ["draft", "proposed", "rejected", "inactive", "entered-in-error"])
 def test_a_consent_that_is_not_active_says_nothing(status: str) -> None:
     for provision in (YES, NO):
-        assert evaluate_document(document(provision, status), ASKED, "conditions", NOW) is None
+        assert document_says(document(provision, status)) == ""
 
 
 def test_a_consent_about_something_else_or_erased_says_nothing() -> None:
-    assert evaluate_document(document(YES, scope="treatment"), ASKED, "conditions", NOW) is None
-    assert evaluate_document(None, ASKED, "conditions", NOW) is None
+    assert document_says(document(YES, scope="treatment")) == ""
+    assert document_says(None) == ""
 
 
 PATIENTS = [
@@ -265,10 +269,8 @@ def test_facts_behind_the_deciding_rule_are_not_asked_for() -> None:
         raise AssertionError("not needed")
 
     facts: Callable[[], PatientFacts] = patient
-    found = evaluate_object(
-        ASKED, now_ms=NOW, policy=UsePolicy("GRU"), data_class="conditions", patient=facts, steward=never,
-        head=never,
-    )  # fmt: skip
+    question = Question(ASKED, "conditions", NOW)
+    found = evaluate_object(question, policy=UsePolicy("GRU"), patient=facts, steward=never, head=never)
     assert found.rule == "patient-not-signed"
 
 
@@ -344,7 +346,7 @@ def test_nothing_is_authorised_without_all_three(
         assert head is not None and head.decision == "permit"
         live = facts.grant is not None and facts.grant.decision == "permit"
         said_yes = any(
-            evaluate_document(one.document, ASKED, "conditions", NOW) == "permit" and not one.revoked
+            answer_of(one.document, Question(ASKED, "conditions", NOW)).type == "permit" and not one.revoked
             for one in facts.consents
         )
         assert live if found.basis == "live" else said_yes
@@ -355,6 +357,4 @@ def test_nothing_is_authorised_without_all_three(
 def test_the_answer_does_not_depend_on_the_order_of_exceptions(root: Provision) -> None:
     turned = structs.replace(root, provisions=tuple(reversed(root.provisions)))
     for data_class in DATA_CLASSES[:4]:
-        assert evaluate_provision(root, ASKED, data_class, NOW) == evaluate_provision(
-            turned, ASKED, data_class, NOW
-        )
+        assert says(root, data_class) == says(turned, data_class)

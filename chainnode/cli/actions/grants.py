@@ -61,11 +61,25 @@ async def approve_as_steward(client: GatewayClient, steward: StewardKeys, reques
 
 
 async def approve_as_head(
-    client: GatewayClient, head: HeadKeys, department: str, request_id: bytes
+    client: GatewayClient,
+    head: HeadKeys,
+    department: str,
+    request_id: bytes,
+    vouched: Sequence[bytes] | None = None,
 ) -> Granted:
-    """The head's yes: the hospital's halves of the department's objects, sealed to the project."""
+    """The head's yes: the hospital's halves of the department's objects, sealed to the project.
+
+    `vouched`: of these objects alone (empty: of all), and with the head's word that their codes and dates are
+    within what the patients permitted. Raises Refused("not-of-signer").
+    """
     info = await client.info()
     halves = await client.halves(request_id, role=ROLE_HEAD, department=department)
+    if vouched:
+        wanted = dict.fromkeys(vouched)
+        halves = [half for half in halves if _object_id(half) in wanted]
+        missing = wanted.keys() - {_object_id(half) for half in halves}
+        if missing:
+            raise Refused("not-of-signer", f"object {min(missing).hex()} is not one that the head may open")
 
     def opener(half: Half, pointer: ObjectPointer, policy: bytes) -> bytes:
         opened = open_hospital_wrap(
@@ -81,7 +95,8 @@ async def approve_as_head(
 
     parts = await _seal_all(client, info, request_id, halves, ROLE_PROVIDER, opener)
     digest = _digest(parts)
-    payload = Grant(request_id, ROLE_HEAD, b"", info.member, department, PERMIT, (), digest)
+    named = tuple(part.object_id for part in parts) if vouched is not None else ()
+    payload = Grant(request_id, ROLE_HEAD, b"", info.member, department, PERMIT, named, digest)
     return Granted(await submit(client, payload, head.signing, parts=parts), len(parts))
 
 
@@ -146,6 +161,10 @@ async def withdraw_as_patient(
     """Take back the patient's decision on one application."""
     key, _ = await wallet_identity(client, wallet, member)
     return await submit(client, Withdraw(request_id, ROLE_PATIENT, 0, ""), key)
+
+
+def _object_id(half: Half) -> bytes:
+    return decode(half.pointer, ObjectPointer, limit_bytes=MAX_POINTER_BYTES).object_id
 
 
 async def _seal_all(

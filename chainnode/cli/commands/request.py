@@ -168,6 +168,10 @@ def approve(
     key_file: KeyOption,
     passphrase_file: PassphraseOption,
     department: HeadDepartmentOption = "",
+    vouch: Annotated[
+        list[str] | None,
+        typer.Option("--vouch", help="Of the head: objects whose codes and dates are permitted, or all."),
+    ] = None,
     home: HomeOption = None,
     socket: SocketOption = None,
     min_height: HeightOption = 0,
@@ -175,12 +179,15 @@ def approve(
 ) -> None:
     """The hospital's yes: the steward signs; the head opens the hospital's halves and seals them."""
     target = Target(home, socket, Role.STEWARD, min_height)
+    if vouch and role != "head":
+        raise usage("--vouch is the head's", "leave it out, or name --role head")
+    named = [hex_id(one, ID_BYTES, "object") for one in split_list(vouch) if one != "all"] if vouch else None
     signer = _signer(role, key_file, passphrase_file, department)
 
     async def action(client: GatewayClient) -> grants.Granted:
         request_id = await requests.resolve_request(client, request)
         if isinstance(signer, HeadKeys):
-            return await grants.approve_as_head(client, signer, department, request_id)
+            return await grants.approve_as_head(client, signer, department, request_id, named)
         return await grants.approve_as_steward(client, signer, request_id)
 
     granted = target.call(action)
