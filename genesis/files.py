@@ -2,19 +2,20 @@
 
 import fcntl
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from genesis.codes import GEN_BUSY, GEN_UNWRITABLE
-from genesis.durable import sync_path
+from genesis.durable import write_whole
 from genesis.errors import OperatorError, quoted
 
 WAIT_MS = 10_000
 """How long a process waits for another one that has the file: a signature takes milliseconds."""
 POLL_MS = 20
+READABLE = 0o666
+"""What a document is for others is the umask's affair."""
 
 
 @contextmanager
@@ -64,17 +65,9 @@ def _locked(beside: Path, path: Path) -> int | None:
 
 def write_file(path: Path, data: bytes) -> None:
     """Replace the file at `path`, whole or not at all. Raises OperatorError GEN-13."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_path(path.parent)
+        write_whole(path, data, mode=READABLE)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise _unwritable(path, error) from None
 
 

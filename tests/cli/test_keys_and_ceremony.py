@@ -7,6 +7,7 @@ import pytest
 
 from chainnode.cli.actions.cards import decode_card
 from chainnode.node.config import load_config
+from genesis import durable
 from genesis.errors import EXIT_ENVIRONMENT, EXIT_INPUT, EXIT_KEY, EXIT_USAGE, OperatorError
 from genesis.request import parse_request
 
@@ -113,12 +114,13 @@ def test_init_can_be_typed_again_after_it_was_corrected(init):
     assert init("--peer", "hospital-b=in")[0].code == 0
 
 
-def test_a_home_that_cannot_be_finished_leaves_no_keys_behind(init, tmp_path):
-    (tmp_path / "a" / ".chainnode.toml.part").mkdir(parents=True)  # the last file cannot be written
+def test_a_home_that_cannot_be_finished_leaves_no_keys_behind(init, tmp_path, monkeypatch):
+    monkeypatch.setattr(durable, "token_hex", lambda _: "taken")
+    (tmp_path / "a" / ".chainnode.toml.taken.tmp").mkdir(parents=True)  # the last file cannot be written
     ran, made = init()
     assert ran.code == EXIT_ENVIRONMENT and "error[CLI-05]" in ran.err
-    assert made == [".chainnode.toml.part", "a"]
-    (tmp_path / "a" / ".chainnode.toml.part").rmdir()
+    assert made == [".chainnode.toml.taken.tmp", "a"]
+    (tmp_path / "a" / ".chainnode.toml.taken.tmp").rmdir()
     assert init()[0].code == 0
 
 

@@ -1,11 +1,10 @@
 """Writing and reading files for people: private, whole or not at all, bounded."""
 
-import contextlib
-import os
 from pathlib import Path
 
 from chainnode.cli.errors import CLI_OUTPUT, bad_input
 from chainnode.cli.next_steps import shell
+from genesis.durable import write_whole
 from genesis.errors import OperatorError
 from genesis.private import private_folder
 
@@ -15,18 +14,10 @@ def write_private(path: Path, data: bytes) -> Path:
 
     Raises OperatorError CLI-05.
     """
-    temporary = path.with_name(f".{path.name}.part")
     try:
         private_folder(path.parent)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        write_whole(path, data, mode=0o600)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise OperatorError(
             CLI_OUTPUT,
             f"{path} cannot be written: {error.strerror}",
