@@ -24,8 +24,9 @@ from chainnode.gateway import convert, failure, sockets
 from chainnode.gateway import gateway_pb2 as pb
 from chainnode.gateway import gateway_pb2_grpc as pb_grpc
 from chainnode.gateway.errors import GTW_BROKEN, GTW_PERMISSION, GTW_UNREACHABLE, REQUEST_MALFORMED
-from chainnode.gateway.limits import CHUNK_BYTES, MAX_CLIENT_MESSAGE_BYTES, Limits
-from chainnode.gateway.roles import UPLOAD_TAKEN, USER_KEY
+from chainnode.gateway.limits import MAX_CLIENT_MESSAGE_BYTES, Limits
+from chainnode.gateway.roles import USER_KEY
+from chainnode.gateway.upload import Uploader, pieces
 from chainnode.node.api import (
     AnchorOrder,
     BlockView,
@@ -79,6 +80,7 @@ class GatewayClient:
         self._reading = asyncio.Semaphore(Limits().calls_per_connection // 2)
         self._channel: grpc.aio.Channel | None = None
         self._stub: Any = None
+        self._uploader: Any = None
 
     async def __aenter__(self) -> Self:
         """Raises OperatorError GTW-01 (nobody listens), GTW-03 (path), GTW-04 (not allowed)."""
@@ -91,11 +93,13 @@ class GatewayClient:
         ]
         self._channel = grpc.aio.insecure_channel(sockets.target(self.path), options=options)
         self._stub = pb_grpc.NodeStub(self._channel)
+        self._uploader = Uploader(sockets.target(self.path), options)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._channel is not None:
             await self._channel.close()
+            self._uploader.close()
 
     async def _probe(self) -> None:
         """gRPC reports every reason as UNAVAILABLE: the system call itself says which it is."""
@@ -125,7 +129,7 @@ class GatewayClient:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except grpc.aio.AioRpcError as error:
+        except grpc.RpcError as error:
             raise failure.from_rpc(error, str(self.path)) from None
 
     async def _call(self, name: str, request: Any, timeout_ms: int | None = None) -> Any:
@@ -268,21 +272,10 @@ class GatewayClient:
             recipients=upload.recipients,
             length_bytes=len(upload.ciphertext),
         )
-
-        call = self._stub.PutObject(timeout=self._timeout_ms / 1_000, metadata=self._metadata)
-        try:
-            with self._errors():
-                await call.write(head)
-                # A refusal that came while a piece is being written would lose its reason in grpc.aio.
-                if any(key == UPLOAD_TAKEN for key, _ in await call.initial_metadata()):
-                    for start in range(0, len(upload.ciphertext), CHUNK_BYTES):
-                        await call.write(
-                            pb.PutObjectRequest(data=upload.ciphertext[start : start + CHUNK_BYTES])
-                        )
-                    await call.done_writing()
-                await call
-        finally:
-            call.cancel()
+        with self._errors():
+            await self._uploader.put(
+                pieces(head, upload.ciphertext), timeout_ms=self._timeout_ms, metadata=self._metadata
+            )
 
     async def anchor(self, order: AnchorOrder, *, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> SubmitResult:
         request = _request(

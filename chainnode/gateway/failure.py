@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -85,8 +86,11 @@ def to_detail(error: Refused | OperatorError) -> bytes:
     return data
 
 
-def from_rpc(error: grpc.aio.AioRpcError, target: str) -> Refused | OperatorError:
-    """What the node raised, or what went wrong on the way to it. `target`: the socket's path."""
+def from_rpc(error: Any, target: str) -> Refused | OperatorError:
+    """What the node raised, or what went wrong on the way to it.
+
+    `error`: a grpc.RpcError with a status, of grpc.aio or not. `target`: the socket's path.
+    """
     for key, value in error.trailing_metadata() or ():
         if key == DETAIL_KEY:
             return _rebuilt(pb.ErrorDetail.FromString(value))

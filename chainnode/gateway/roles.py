@@ -27,8 +27,6 @@ from chainnode.node.api import Role
 SERVICE = "chainnode.v1.Node"
 USER_KEY = "chainnode-user"
 """Metadata entry with the name that a client claims, for the log alone."""
-UPLOAD_TAKEN = "chainnode-upload-taken"
-"""In the initial metadata: the node took an upload's first message and waits for the bytes."""
 
 _ALL = frozenset(Role)
 _SYSADMIN = frozenset({Role.SYSADMIN})

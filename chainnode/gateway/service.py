@@ -24,7 +24,7 @@ from chainnode.gateway.errors import (
     UPLOADS_BUSY,
 )
 from chainnode.gateway.limits import CHUNK_BYTES, MAX_ENTRIES, Limits
-from chainnode.gateway.roles import UPLOAD_TAKEN, USER_KEY, submits
+from chainnode.gateway.roles import USER_KEY, submits
 from chainnode.ledger.transaction import (
     MAX_ROW_BYTES,
     MAX_ROWS,
@@ -232,16 +232,15 @@ class NodeService(pb_grpc.NodeServicer):  # type: ignore[misc]
         except TimeoutError:
             raise Refused(UPLOADS_BUSY, f"{self._limits.uploads} objects are being taken in") from None
         try:
-            upload = await self._collect(request, context)
+            upload = await self._collect(request)
             await self._api.put_object(upload)
         finally:
             self._uploads.release()
         self._note("gateway.put-object", context, object=upload.object_id.hex())
         return pb.PutObjectReply()
 
-    async def _collect(self, requests: AsyncIterator[Any], context: Any) -> ObjectUpload:
-        """Assemble an upload. The client must go on sending within the stall bound; it is told that its first
-        message was taken before it sends the bytes."""
+    async def _collect(self, requests: AsyncIterator[Any]) -> ObjectUpload:
+        """Assemble an upload. The client must go on sending within the stall bound."""
         iterator = aiter(requests)
         first = await self._next(iterator)
         if first is None:
@@ -251,7 +250,6 @@ class NodeService(pb_grpc.NodeServicer):  # type: ignore[misc]
             raise Refused(
                 OBJECT_TOO_LARGE, f"{expected} bytes, at most {self._limits.object_bytes} are taken"
             )
-        await context.send_initial_metadata(((UPLOAD_TAKEN, "1"),))
         body = bytearray(first.data)
         while len(body) <= expected and (chunk := await self._next(iterator)) is not None:
             body += chunk.data

@@ -64,11 +64,40 @@ async def test_an_object_above_the_limit_is_refused_before_its_bytes_are_taken(s
 async def test_an_upload_that_sends_more_or_less_than_announced_is_refused(steward, node):
     for data in (b"x" * 9, b"x" * 11):
         messages = iter([pb.PutObjectRequest(object_id=b"o" * 16, length_bytes=10, data=data)])
-        with pytest.raises(Refused, match="10 were announced"):
-            await steward._call("PutObject", messages)
-    with pytest.raises(Refused, match="starts with"):
-        await steward._call("PutObject", iter(()))
+        with pytest.raises(Refused, match="10 were announced"), steward._errors():
+            await steward._uploader.put(messages, timeout_ms=30_000, metadata=())
+    with pytest.raises(Refused, match="starts with"), steward._errors():
+        await steward._uploader.put(iter(()), timeout_ms=30_000, metadata=())
     assert node.stored == {}
+
+
+async def test_an_upload_that_is_refused_while_its_bytes_are_written_learns_why(gateway, folder, node):
+    """Each time over a connection of its own: the refusal comes before, in and after the first write."""
+    for _ in range(30):
+        async with GatewayClient(folder / "researcher.sock") as client:
+            with pytest.raises(Refused, match="role-not-allowed"):
+                await client.put_object(ObjectUpload(b"o" * 16, b"x" * 2_000_000, b"", b""))
+    assert node.calls == []
+
+
+async def test_an_upload_whose_caller_gives_up_ends_at_the_node_too(serve, folder, node):
+    arrived = asyncio.Event()
+
+    async def endless(_):
+        arrived.set()
+        await asyncio.Event().wait()
+
+    node.put_object = endless
+    await serve(node, socket_config(folder), uploads=1, stall_ms=60_000)
+    async with GatewayClient(folder / "steward.sock") as client:
+        given_up = asyncio.create_task(client.put_object(ObjectUpload(b"o" * 16, b"x", b"", b"")))
+        await arrived.wait()
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        del node.put_object
+        await client.put_object(ObjectUpload(b"o" * 16, b"x", b"", b""))
+    assert list(node.stored) == [b"o" * 16]
 
 
 async def test_an_upload_that_stands_still_gives_its_place_back(steward, node):
