@@ -3,8 +3,9 @@
 from consensus.parameters import Parameters
 from consensus.types import ReplicaSet
 
-MAX_VIEW = 2**40
-"""No honest replica gets there: a thousand views a second for thirty years."""
+MAX_VIEW = 2**50
+"""No honest replica gets there: a hundred turns of eight blocks a second for two months, or of 256 blocks for
+thirty years."""
 
 VIEW_JUMP = 100
 """Views that one step may skip on the word of f + 1 replicas; what is left follows in further steps."""

@@ -320,8 +320,12 @@ class Ordering:
             self.advance(slot, out)
 
     def new_epoch(self, marks: Watermarks, now: Now, out: Output) -> None:
-        """Another set of replicas takes over above `marks.low`; its views begin at 0."""
-        self.marks = marks
+        """Another set of replicas takes over above `marks.low`."""
         self.slots.clear()
+        self.new_turn(marks, now, out)
+
+    def new_turn(self, marks: Watermarks, now: Now, out: Output) -> None:
+        """Above `marks.low` the views begin anew; no slot there has a proposal yet."""
+        self.marks = marks
         self._trim()
-        self.enter(0, marks.low, (), {}, now, out)
+        self.enter(marks.first_view, marks.low, (), {}, now, out)

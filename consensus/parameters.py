@@ -14,13 +14,15 @@ RANGES: dict[str, tuple[int, int]] = {
     "base_timeout_ms": (100, 60_000),
     "max_timeout_ms": (1_000, 600_000),
     "validity_heights": (10, 100_000),
+    "turn_heights": (0, 1_000_000),
 }
 """Allowed range of each parameter, both ends included."""
 
 
 class Parameters(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Bounds and timers. `unordered_bytes` holds per origin, `validity_heights` bounds how far
-    ahead a transaction's `valid_until_height` may lie."""
+    ahead a transaction's `valid_until_height` may lie. After `turn_heights` the next member is the primary
+    (0: only after a view change)."""
 
     window: int = 16
     batch_bytes: int = 262_144
@@ -33,6 +35,7 @@ class Parameters(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
     base_timeout_ms: int = 1_000
     max_timeout_ms: int = 30_000
     validity_heights: int = 1_000
+    turn_heights: int = 256
 
 
 def violations(parameters: Parameters) -> list[str]:
@@ -50,6 +53,8 @@ def violations(parameters: Parameters) -> list[str]:
     # no timer (suspicion.py): with less, a silent primary would never be suspected.
     if parameters.validity_heights < 8 * parameters.window:
         found.append("validity_heights is smaller than eight windows: batches would expire while they wait")
+    if 0 < parameters.turn_heights < 2 * parameters.window:
+        found.append("turn_heights is smaller than two windows: no window would ever be full")
     if parameters.max_timeout_ms < parameters.base_timeout_ms:
         found.append("max_timeout_ms is smaller than base_timeout_ms")
     return found

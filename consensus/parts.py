@@ -32,7 +32,7 @@ class Parts:
     def of(cls, setting: Setting) -> "Parts":
         """A replica's parts at genesis."""
         parameters = setting.parameters
-        marks = Watermarks.above(0, parameters.window, setting.replica_sets)
+        marks = Watermarks.above(0, parameters, setting.replica_sets)
         pool, ballot, timers = BatchPool(), Ballot(setting), Timers(parameters)
         return cls(
             setting=setting,

@@ -40,7 +40,7 @@ def replay(
     certifier, setting = parts.certifier, parts.setting
     certifier.restore(known, executed_height, executed_hash, out)
     certifier.logged = max((certificate.height for certificate in logged), default=0)
-    marks = Watermarks.above(certifier.low, setting.parameters.window, setting.replica_sets)
+    marks = Watermarks.above(certifier.low, setting.parameters, setting.replica_sets)
     for record in log:
         if isinstance(record, HoldRecord):
             parts.ballot.hold = record
@@ -58,11 +58,14 @@ def replay(
 
 
 def _replay_views(parts: Parts, log: list[Record], marks: Watermarks) -> NewView | None:
-    """The last view that was entered or moved to. A NEW-VIEW of our own says that it was entered, even if the
-    record behind it was cut off with the log's tail."""
+    """The last view that was entered or moved to. A NEW-VIEW says that it was entered, even if the record
+    behind it was cut off with the log's tail."""
     changer = parts.changer
+    changer.view = marks.first_view
     for record in log:
         if not isinstance(record, ViewRecord | ViewChange | NewView) or record.epoch != marks.epoch:
+            continue
+        if not marks.first_view <= record.view < marks.end_of_views:
             continue
         if isinstance(record, ViewChange):
             changer.asked[record.replica] = record
@@ -103,7 +106,10 @@ def _mistrust(
     """A log that the chain store knows more than, lost records. One that knows more than the chain store
     dropped votes on heights that this replica will see again, and holds others on slots that are out of its
     reach now. Both mean silence until all of those are over."""
-    epoch, view, logged = parts.ordering.marks.epoch, parts.changer.view, parts.certifier.logged
+    marks, logged = parts.ordering.marks, parts.certifier.logged
+    # Of later turns too: a chain that lags behind the log is in an earlier one.
+    views = [record.view for record in log if isinstance(record, ViewRecord) and record.epoch == marks.epoch]
+    epoch, view = marks.epoch, max([parts.changer.view, *views])
     if logged > executed:
         height = logged + parts.setting.parameters.window
         parts.ballot.keep_silent(epoch, view, height, out, CHAIN_LACKS_THE_LOG)
@@ -148,7 +154,7 @@ def retained(parts: Parts) -> tuple[Record, ...]:
     kept.append(ViewRecord(ordering.marks.epoch, changer.view, changer.changing))
     if changer.own is not None:
         kept.append(changer.own)
-    if not changer.changing and changer.new_view is not None and changer.new_view.replica == own:
+    if not changer.changing and changer.new_view is not None:
         kept.append(changer.new_view)
     for slot in ordering.ascending():
         if slot.prepared is not None:

@@ -14,6 +14,7 @@ from consensus.messages import Commit, Prepare, PreparedCertificate, PrePrepare,
 from consensus.parameters import Parameters
 from consensus.types import (
     NULL_TIME_MS,
+    TURN_VIEWS,
     BatchRef,
     Digest,
     ReplicaId,
@@ -45,15 +46,24 @@ RULES: dict[str, str] = {
     "stranger": "not a member of the set at that sequence",
     "superseded": "a message of a later view from the same replica is kept already",
     "too-large": "the proposal exceeds what a block may hold",
+    "turn": "the view belongs to another turn than the slot or the certificate",
     "window": "a prepared slot lies outside the window above the stable certificate",
 }
 """Code of every Rejection, and what it says."""
 
 
+def turn_of(sequence: SequenceNumber, turn_heights: int) -> int:
+    """The slots are led in turns of so many heights, the primary of each one member further: so nobody leads
+    for long who is slow, or picks what to order, just within what the timers allow (Aardvark, NSDI 2009).
+    0: one turn for ever."""
+    return (sequence - 1) // turn_heights if turn_heights else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Watermarks:
     """Section 4.2: messages are acted on for low < n <= high. `low` is the last height that is both executed
-    here and certified. Messages are stored up to `reach`. All of it lies in one epoch."""
+    here and certified. Messages are stored up to `reach`. All of it lies in one epoch; up to `high`, in one
+    turn."""
 
     low: SequenceNumber
     high: SequenceNumber
@@ -61,19 +71,36 @@ class Watermarks:
     members: ReplicaSet
     ids: tuple[ReplicaId, ...]
     """Of the members, at hand: this is asked at every message."""
+    turn_heights: int
+    first_view: View
+    """In which the turn above `low` begins, without a NEW-VIEW: nothing there can have prepared before."""
 
     @classmethod
-    def above(cls, low: SequenceNumber, window: int, replica_sets: ReplicaSets) -> "Watermarks":
+    def above(cls, low: SequenceNumber, parameters: Parameters, replica_sets: ReplicaSets) -> "Watermarks":
+        window, turn_heights = parameters.window, parameters.turn_heights
         members = replica_sets(low + 1)
         reach = low + REACH_WINDOWS * window
-        # No slot beyond an activation height before the block ahead of it is certified.
+        # No slot beyond an activation height, or of the next turn, before the block ahead of it is certified.
         while replica_sets(reach).epoch != members.epoch:
             reach -= 1
-        return cls(low, min(low + window, reach), reach, members, members.ids)
+        turn = turn_of(low + 1, turn_heights)
+        high = min(low + window, reach)
+        if turn_heights:
+            high = min(high, (turn + 1) * turn_heights)
+        return cls(low, high, reach, members, members.ids, turn_heights, turn * TURN_VIEWS)
 
     @property
     def epoch(self) -> int:
         return self.members.epoch
+
+    @property
+    def end_of_views(self) -> View:
+        """The first view of the next turn."""
+        return self.first_view + TURN_VIEWS
+
+    def is_of_turn(self, sequence: SequenceNumber, view: View) -> bool:
+        """Whether `view` is one of those in which the slot `sequence` is ordered."""
+        return view // TURN_VIEWS == turn_of(sequence, self.turn_heights)
 
 
 class Placement(Enum):
@@ -83,6 +110,7 @@ class Placement(Enum):
     FUTURE_VIEW = "future-view"
     OLD_VIEW = "old-view"
     OTHER_EPOCH = "epoch"
+    OTHER_TURN = "turn"
     BELOW = "below-watermarks"
     BEYOND = "beyond-watermarks"
 
@@ -96,6 +124,8 @@ def place(message: PrePrepare | Prepare | Commit, marks: Watermarks, view: View,
         return Placement.BELOW
     if message.sequence > marks.reach:
         return Placement.BEYOND
+    if not marks.is_of_turn(message.sequence, message.view):
+        return Placement.OTHER_TURN
     if message.view < view:
         return Placement.OLD_VIEW
     if message.view > view or changing:

@@ -81,16 +81,21 @@ class Steps:
         if low == old.low:
             return
         could_vote = self.may_vote
-        window = parts.setting.parameters.window
-        marks = Watermarks.above(low, window, parts.setting.replica_sets)
-        parts.pool.trim(low, low - window, now.monotonic_ms)
-        if marks.epoch == old.epoch:
+        parameters = parts.setting.parameters
+        marks = Watermarks.above(low, parameters, parts.setting.replica_sets)
+        parts.pool.trim(low, low - parameters.window, now.monotonic_ms)
+        if marks.epoch != old.epoch:
+            parts.future.clear()
+            parts.changer.new_epoch(marks, out)
+            parts.ordering.new_epoch(marks, now, out)
+        elif marks.first_view != old.first_view:
+            parts.future.trim(low)
+            parts.changer.new_turn(marks, out)
+            parts.ordering.new_turn(marks, now, out)
+            self._take_kept(now, out)
+        else:
             parts.future.trim(low)
             parts.ordering.move(marks, out)
-        else:
-            parts.future.clear()
-            parts.changer.new_epoch(marks.epoch, out)
-            parts.ordering.new_epoch(marks, now, out)
         if not could_vote:
             self.vote_on_all(out)
 
@@ -157,7 +162,7 @@ class Steps:
             out.reject(placement.value, message)
             if placement is Placement.BEYOND or message.epoch > self.marks.epoch:
                 parts.certifier.hear(message.replica, message.sequence, self.marks)
-            elif placement is not Placement.OTHER_EPOCH:
+            elif placement not in (Placement.OTHER_EPOCH, Placement.OTHER_TURN):
                 self._help(message, now, out)
 
     def _on_view_change(self, message: ViewChange, now: Now, out: Output) -> None:
@@ -176,7 +181,7 @@ class Steps:
             self.move(now, out)
         if message.epoch != self.marks.epoch:
             out.reject("epoch", message)
-        elif self.parts.changer.on_new_view(message, out):
+        elif self.parts.changer.on_new_view(message, self.marks, out):
             self._enter(message, now, out)
 
     # --- views ------------------------------------------------------------------------------------
@@ -222,7 +227,11 @@ class Steps:
             known = holders.setdefault(prepared.pre_prepare.sequence, [])
             known.extend(vote.replica for vote in prepared.prepares)
         parts.ordering.enter(message.view, stable, message.proposals, holders, now, out)
-        for kept in parts.future.take(message.view):
+        self._take_kept(now, out)
+
+    def _take_kept(self, now: Now, out: Output) -> None:
+        """What came of the view that is entered now while it lay ahead."""
+        for kept in self.parts.future.take(self.parts.changer.view):
             self._on_slot_message(kept, now, out)
 
     def _change_view(self, now: Now, out: Output) -> None:

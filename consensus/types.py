@@ -16,6 +16,10 @@ Digest = bytes
 
 HEADER_VERSION = 1
 
+TURN_VIEWS = 1_000_000
+"""Views of one turn (rules.turn_of): view 3,000,002 is the third one of turn 3. No turn uses them up: at the
+longest timeout that would take a year without a block."""
+
 
 @dataclass(frozen=True, slots=True)
 class Now:
@@ -66,8 +70,9 @@ class ReplicaSet(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
         return tuple(member.id for member in self.members)
 
     def primary(self, view: View) -> ReplicaId:
-        """PBFT section 4.1: p = v mod |R|."""
-        return self.members[view % self.n].id
+        """PBFT section 4.1: p = v mod |R|; each turn begins one member further."""
+        turn, step = divmod(view, TURN_VIEWS)
+        return self.members[(turn + step) % self.n].id
 
     def key(self, replica: ReplicaId) -> bytes | None:
         """The voter's public key, None for a stranger."""

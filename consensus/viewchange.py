@@ -22,10 +22,20 @@ class ViewChanger:
         """The one that led into the present view."""
         self._accused: dict[ReplicaId, View] = {}
 
-    def new_epoch(self, epoch: int, out: Output) -> None:
-        self.view, self.changing, self.new_view = 0, False, None
+    def new_epoch(self, marks: Watermarks, out: Output) -> None:
         self.asked.clear()
-        out.persist.append(ViewRecord(epoch, 0, False))
+        self.new_turn(marks, out)
+
+    def new_turn(self, marks: Watermarks, out: Output) -> None:
+        """Views of an earlier turn are over, however many there were."""
+        self.view, self.changing, self.new_view = marks.first_view, False, None
+        self._forget_asked()
+        out.persist.append(ViewRecord(marks.epoch, self.view, False))
+
+    def _forget_asked(self) -> None:
+        """For views up to the present one."""
+        for replica in [replica for replica, change in self.asked.items() if change.view <= self.view]:
+            del self.asked[replica]
 
     # --- asking for a view ------------------------------------------------------------------------
 
@@ -58,6 +68,9 @@ class ViewChanger:
 
     def on_view_change(self, change: ViewChange, marks: Watermarks, out: Output) -> bool:
         """Whether `change` says something new about a view to come."""
+        if not marks.is_of_turn(change.stable_height + 1, change.view):
+            out.reject("turn", change)
+            return False
         if change.view < self.view or (change.view == self.view and not self.changing):
             out.reject("old-view", change)
             return False
@@ -91,14 +104,18 @@ class ViewChanger:
         """The view that f + 1 others draw us to."""
         if not self.asked:
             return None
-        wanted = {replica: change.view for replica, change in self.asked.items()}
+        # Those of a later turn have its certificates: they come, and this turn is over then.
+        wanted = {
+            replica: change.view for replica, change in self.asked.items() if change.view < marks.end_of_views
+        }
         return view_to_join(wanted, self.view, self._setting.replica_id, marks.members)
 
     def quorum_asks(self, marks: Watermarks) -> bool:
         """Whether a quorum has come as far as the view that we move to."""
         if not self.changing:
             return False
-        return sum(1 for change in self.asked.values() if change.view >= self.view) >= marks.members.quorum
+        views = [change.view for change in self.asked.values()]
+        return sum(1 for view in views if self.view <= view < marks.end_of_views) >= marks.members.quorum
 
     # --- entering a view --------------------------------------------------------------------------
 
@@ -121,8 +138,8 @@ class ViewChanger:
         proposals = tuple(self._ballot.sign(proposal) for proposal in bare)
         return self._ballot.cast(NewView(marks.epoch, self.view, chosen, proposals, own), out)
 
-    def on_new_view(self, message: NewView, out: Output) -> bool:
-        """Whether a valid NEW-VIEW leads to a view that is not entered yet."""
+    def on_new_view(self, message: NewView, marks: Watermarks, out: Output) -> bool:
+        """Whether a valid NEW-VIEW leads to a view of this turn that is not entered yet."""
         entered = self.new_view
         if entered is not None and entered.view == message.view and entered != message:
             self._accuse(entered, message, out)
@@ -132,15 +149,23 @@ class ViewChanger:
             return False
         window = self._setting.parameters.window
         heights = [change.stable_height for change in message.view_changes]
+        if message.view >= marks.end_of_views or not all(
+            marks.is_of_turn(height + 1, message.view) for height in heights
+        ):
+            out.reject("turn", message)
+            return False
         if any(proposal.sequence > max(heights) + window for proposal in message.proposals):
             out.reject("window", message)
             return False
         return True
 
     def enter(self, message: NewView, out: Output) -> None:
+        """What it proposes again holds after a restart too: a backup that forgot it would take whatever the
+        primary says for those slots. Our own NEW-VIEW is in the log since it was cast."""
         self.view, self.changing, self.new_view = message.view, False, message
-        for replica in [replica for replica, change in self.asked.items() if change.view <= self.view]:
-            del self.asked[replica]
+        self._forget_asked()
+        if message.replica != self._setting.replica_id:
+            out.persist.append(message)
         out.persist.append(ViewRecord(message.epoch, message.view, False))
 
     # --- for peers that missed something ----------------------------------------------------------

@@ -14,6 +14,7 @@ from pathlib import Path
 from consensus.domain import SIGNATURE_BYTES, signing_bytes
 from consensus.parameters import Parameters
 from genesis import cbor
+from genesis.cbor import Plain
 from genesis.checks import brief, errors_of
 from genesis.codes import (
     GEN_BAD_SIGNATURE,
@@ -27,6 +28,7 @@ from genesis.fields import FieldError, Fields
 from genesis.keys import verify
 from genesis.model import (
     PARAMETER_NAMES,
+    TURN_HEIGHTS,
     Genesis,
     Member,
     Registrar,
@@ -103,20 +105,28 @@ def encode_file(body: bytes, signatures: Mapping[str, bytes]) -> bytes:
     return cbor.encode({"body": body, "signatures": dict(signatures)})
 
 
+def _parameters(named: Mapping[str, Plain]) -> Parameters:
+    names = [name for name in PARAMETER_NAMES if name != TURN_HEIGHTS or name in named]
+    fields = Fields(dict(named), names, "parameters")
+    values = {TURN_HEIGHTS: 0, **{name: fields.number(name) for name in names}}
+    if TURN_HEIGHTS in named and not values[TURN_HEIGHTS]:
+        raise FieldError(f"parameters: {TURN_HEIGHTS} is left out where it is 0")
+    return Parameters(**values)
+
+
 def decode_body(body: bytes) -> Genesis:
     """Decode the document strictly; its rules are looked at by `checks`.
 
     Raises CborError and FieldError.
     """
     fields = Fields(cbor.decode(body, limit_bytes=MAX_FILE_BYTES), _BODY_FIELDS, "the document")
-    parameters = Fields(fields.map("parameters"), PARAMETER_NAMES, "parameters")  # type: ignore[arg-type]
     return Genesis(
         version=fields.number("version"),
         suite=fields.number("suite"),
         network=fields.text("network"),
         created_ms=fields.number("created_ms"),
         transport=fields.text("transport"),
-        parameters=Parameters(**{name: parameters.number(name) for name in PARAMETER_NAMES}),
+        parameters=_parameters(fields.map("parameters")),
         members=tuple(_member(item) for item in fields.items("members", MAX_ROSTER)),
         registrars=tuple(_registrar(item) for item in fields.items("registrars", MAX_ROSTER)),
         trustees=tuple(_trustee(item) for item in fields.items("trustees", MAX_ROSTER)),

@@ -13,6 +13,9 @@ LIBP2P, TLS = "libp2p", "tls"
 TRANSPORTS = {LIBP2P: "libp2p with Noise", TLS: "TLS 1.3 with the keys in this document"}
 """How members link, by the name in the document: every node of a network in the same way."""
 PARAMETER_NAMES = Parameters.__struct_fields__
+TURN_HEIGHTS = "turn_heights"
+"""The parameter that a document leaves out where it is 0, as the first documents did: one primary until a
+view change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,11 @@ def encode_body(genesis: Genesis) -> bytes:
             "network": genesis.network,
             "created_ms": genesis.created_ms,
             "transport": genesis.transport,
-            "parameters": {name: getattr(genesis.parameters, name) for name in PARAMETER_NAMES},
+            "parameters": {
+                name: getattr(genesis.parameters, name)
+                for name in PARAMETER_NAMES
+                if name != TURN_HEIGHTS or genesis.parameters.turn_heights
+            },
             "members": [
                 {
                     "number": member.number,

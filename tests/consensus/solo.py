@@ -68,7 +68,7 @@ def proposal(
     """Signed by the view's primary; the time is the tests' starting time, 0 for a null request."""
     if time_ms is None:
         time_ms = WALL_MS + START_MS if refs else 0
-    return sign(PrePrepare(0, view, sequence, time_ms, refs, view % n))
+    return sign(PrePrepare(0, view, sequence, time_ms, refs, members(n).primary(view)))
 
 
 def prepare(pre_prepare: PrePrepare, replica: int) -> Prepare:
@@ -104,8 +104,9 @@ def view_change(
 
 def new_view(view: int, changes: Iterable[ViewChange], n: int = 4) -> NewView:
     changes = tuple(changes)
-    bare = new_view_proposals(0, view, view % n, changes)
-    return sign(NewView(0, view, changes, tuple(sign(p) for p in bare), view % n))
+    primary = members(n).primary(view)
+    bare = new_view_proposals(0, view, primary, changes)
+    return sign(NewView(0, view, changes, tuple(sign(p) for p in bare), primary))
 
 
 class Solo:

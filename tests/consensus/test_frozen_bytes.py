@@ -128,7 +128,8 @@ def test_header_and_replica_set_are_hashed_as_they_are_encoded():
 def test_numbers_that_other_software_relies_on():
     assert (domain.SUITE, types.HEADER_VERSION, types.NULL_TIME_MS) == (1, 1, 0)
     assert (domain.DIGEST_BYTES, domain.SIGNATURE_BYTES, domain.PUBLIC_KEY_BYTES) == (32, 64, 32)
-    assert (bounds.MAX_VIEW, bounds.ONE_REF_BYTES) == (2**40, 4_096)
+    assert (bounds.MAX_VIEW, bounds.ONE_REF_BYTES) == (2**50, 4_096)
+    assert types.TURN_VIEWS == 1_000_000
 
 
 def structs_of_the_core() -> list[type[msgspec.Struct]]:

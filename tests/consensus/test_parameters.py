@@ -17,6 +17,7 @@ FROZEN = {
     "base_timeout_ms": (100, 1_000, 60_000),
     "max_timeout_ms": (1_000, 30_000, 600_000),
     "validity_heights": (10, 1_000, 100_000),
+    "turn_heights": (0, 256, 1_000_000),
 }
 """Lowest, default, highest: they stand in genesis documents, so they do not change."""
 
@@ -48,11 +49,18 @@ def test_the_defaults_go_together():
         ({"validity_heights": 127}, "validity_heights"),
         ({"window": 32, "validity_heights": 255}, "validity_heights"),
         ({"max_timeout_ms": 1_000, "base_timeout_ms": 2_000}, "max_timeout_ms"),
+        ({"turn_heights": 31}, "turn_heights"),
+        ({"turn_heights": 1}, "turn_heights"),
     ],
 )
 def test_parameters_that_do_not_go_together_are_named(changes: dict[str, int], named: str):
     [sentence] = violations(structs.replace(Parameters(), **changes))
     assert sentence.startswith(named)
+
+
+@pytest.mark.parametrize("turn_heights", [0, 32])
+def test_turns_are_two_windows_long_or_there_are_none(turn_heights: int):
+    assert violations(Parameters(turn_heights=turn_heights)) == []
 
 
 def test_eight_windows_are_validity_enough():

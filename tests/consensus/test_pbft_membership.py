@@ -18,9 +18,9 @@ def joins_at(height: int, later=JOINED):
 
 
 def test_watermarks_end_before_the_activation_height():
-    marks = Watermarks.above(5, 16, joins_at(10))
+    marks = Watermarks.above(5, Parameters(), joins_at(10))
     assert (marks.low, marks.high, marks.reach, marks.epoch) == (5, 9, 9, 0)
-    marks = Watermarks.above(9, 16, joins_at(10))
+    marks = Watermarks.above(9, Parameters(), joins_at(10))
     assert (marks.low, marks.high, marks.reach, marks.epoch) == (9, 25, 41, 1)
 
 

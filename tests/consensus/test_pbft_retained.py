@@ -105,7 +105,7 @@ STATES: dict[Callable[[], Solo], list[type]] = {
     changing: [ViewRecord, ViewChange, PreparedRecord],
     leading: [ViewRecord, NewView, PreparedRecord, PrePrepare],
     left: [ViewRecord, ViewChange, PreparedRecord],
-    led: [ViewRecord, PrePrepare, Prepare],
+    led: [ViewRecord, NewView, PrePrepare, Prepare],
     proposing: [ViewRecord, PrePrepare],
     certified: [StableRecord, ViewRecord],
 }

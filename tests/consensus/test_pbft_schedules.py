@@ -24,7 +24,9 @@ class Schedule:
         self.dice = random.Random(seed)
         self.n = n
         window = self.dice.choice([1, 2, 4, 16])
-        self.cluster = Cluster(n, seed=seed, parameters=Parameters(window=window))
+        turns = self.dice.choice([0, 2, 5, 20])
+        parameters = Parameters(window=window, turn_heights=turns)
+        self.cluster = Cluster(n, seed=seed, parameters=parameters)
         self.spare = (n - 1) // 3
         if liar is not None:
             Liar(self.cluster, liar, seed)

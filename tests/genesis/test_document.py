@@ -6,7 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesis import cbor
-from genesis.document import MAX_FILE_BYTES, encode_file, load_genesis, parse_file, parse_genesis
+from genesis.document import (
+    MAX_FILE_BYTES,
+    decode_body,
+    encode_body,
+    encode_file,
+    load_genesis,
+    parse_file,
+    parse_genesis,
+)
 from genesis.errors import EXIT_INPUT, OperatorError
 from tests.genesis.consortium import HOSPITALS, signer
 
@@ -63,6 +71,7 @@ def test_a_file_that_is_too_long_is_refused_before_it_is_decoded(tmp_path, signe
         lambda body: body.update(parameters=[]),
         lambda body: body["parameters"].update(turbo=1),
         lambda body: body["parameters"].pop("window"),
+        lambda body: body["parameters"].update(turn_heights=0),
         lambda body: body["members"][0].update(vote_weight=7),
         lambda body: body["members"].append("a member"),
         lambda body: body["registrars"][0].pop("operator"),
@@ -73,6 +82,14 @@ def test_a_file_that_is_too_long_is_refused_before_it_is_decoded(tmp_path, signe
 )
 def test_unknown_missing_and_mistyped_fields_are_refused(signed, edit):
     refused(edited(signed, edit), "GEN-02")
+
+
+def test_a_document_without_turns_keeps_its_bytes_and_has_one_primary(signed):
+    body = cbor2.loads(cbor2.loads(signed)["body"])
+    assert body["parameters"].pop("turn_heights") == 256
+    data = cbor2.dumps(body, canonical=True)
+    assert decode_body(data).parameters.turn_heights == 0
+    assert encode_body(decode_body(data)) == data
 
 
 def test_a_document_that_breaks_a_rule_is_refused_with_the_rule(signed):

@@ -86,7 +86,8 @@ def plan_of(seed: int, members: int | None = None) -> Plan:
     if changes and members == 4:
         members = changing.choice((4, 5))
     stormy = random.random() < 0.4
-    parameters = _with_room(_parameters(random, stormy), members)
+    turns = Random(f"turns {seed}").choice((0, 2, 3, 5, 8, 20))
+    parameters = structs.replace(_with_room(_parameters(random, stormy), members), turn_heights=turns)
     trouble_ms = random.randint(2, 14) * 1_000
     faulty = _faulty(random, members)
     count = random.randint(10, 40) if stormy else random.randint(0, 14)
@@ -172,7 +173,9 @@ def full_house(members: int) -> Plan:
     return Plan(
         seed=members,
         members=members,
-        parameters=_with_room(Parameters(window=4, base_timeout_ms=500, max_timeout_ms=2_000), members),
+        parameters=_with_room(
+            Parameters(window=4, base_timeout_ms=500, max_timeout_ms=2_000, turn_heights=3), members
+        ),
         delay_ms=(1, 10),
         rotate_bytes=20_000,
         faulty=faulty,
