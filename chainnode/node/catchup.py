@@ -81,7 +81,7 @@ class CatchUp:
             self.held[block.header.height] = block
 
     def postpone(self, peer: ReplicaId, now_ms: int) -> None:
-        """`peer` sent blocks that cannot be judged before what is held is installed."""
+        """What `peer` sent cannot be judged before what is held is installed, or it could not be asked."""
         self.shun(peer, now_ms, POSTPONE_MS)
 
     def shun(self, peer: ReplicaId, now_ms: int, for_ms: int = SHUN_MS) -> None:

@@ -168,9 +168,14 @@ class Sync:
             self._want(missing, sorted(self._catchup.claimed))
         if current - self._moved_at_ms >= STALL_MS or self._catchup.held:
             ask = self._catchup.ask(self.height, current)
-            if ask is not None:
+            if ask is None:
+                return
+            if self._offer(ask.peer, BlocksRequest(ask.from_height, ask.count)):
                 self._log.info("catching up", peer=ask.peer, from_height=ask.from_height)
-                self._offer(ask.peer, BlocksRequest(ask.from_height, ask.count))
+            else:
+                # No link yet (votes that others passed on name their signer), or no room: no answer comes.
+                self._catchup.postpone(ask.peer, current)
+                self.wake()
 
     def _missing(self, blocks: Sequence[CertifiedBlock]) -> list[BatchRef]:
         refs = [ref for block in blocks for ref in block.refs]

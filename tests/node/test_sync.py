@@ -29,6 +29,7 @@ class Node:
         self.wanted: list[list[BatchRef]] = []
         self.runs: list[int] = []
         self.checked = 0
+        self.unlinked: set[ReplicaId] = set()
         for number in range(blocks):
             self.lone.execute(self.lone.department(f"d{number}"))
             self.lone.certify()
@@ -50,6 +51,8 @@ class Node:
         return verify(key, signed, signature)
 
     def offer(self, peer: ReplicaId, frame: Frame) -> bool:
+        if peer in self.unlinked:
+            return False
         self.offered.append((peer, frame))
         return True
 
@@ -147,6 +150,18 @@ async def test_a_peer_whose_blocks_prove_nothing_is_passed_over():
     assert node.asked[1][0] == 3 and node.log.said("a peer sent an unproven block") == 1
     await answer(node, source, 3, node.asked[1][1])
     await until(lambda: bool(node.wanted))
+    await stopped(running)
+
+
+async def test_a_peer_that_cannot_be_asked_now_is_not_waited_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(catchup_module, "ANSWER_TIMEOUT_MS", 3_600_000)
+    node = Node()
+    node.unlinked = {1}
+    node.sync.behind(Behind(9, 1))
+    await node.sync.on_status(2, Status(5, 0))
+    running = asyncio.create_task(node.sync.run())
+    await until(lambda: bool(node.asked))
+    assert node.asked == [(2, BlocksRequest(1, 64))] and node.log.said("catching up") == 1
     await stopped(running)
 
 
