@@ -1,4 +1,4 @@
-"""A node that has nothing takes over a snapshot from real peers, is killed at it, and votes again."""
+"""A node that has nothing takes over a snapshot from real peers, some of which lie, and votes again."""
 
 import os
 import shutil
@@ -16,7 +16,8 @@ from chainnode.vault.keys import SigningKey
 from genesis.errors import OperatorError
 from tests.demo.world import World
 from tests.e2e.impostor import Log
-from tests.e2e.town import eventually, level, synthetic, town
+from tests.e2e.lying_node import tell
+from tests.e2e.town import RUN, eventually, level, synthetic, town
 from tests.localnet.consortium import Consortium
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,6 +26,7 @@ PATIENTS = 2
 BLOCKS = 60
 JOINER, OTHER = 2, 3
 OTHERS = (0, 1, 3)
+MAY_LIE = ("-m", "tests.e2e.lying_node")
 
 
 def configure(consortium: Consortium, number: int, key: str, value: int | str) -> None:
@@ -39,7 +41,10 @@ def configure(consortium: Consortium, number: int, key: str, value: int | str) -
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(consortium: Consortium, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     configure(consortium, JOINER, "join_gap", 40)
-    async with town(consortium, synthetic(tmp_path_factory.mktemp("bundles"), PATIENTS)) as made:
+    bundles = synthetic(tmp_path_factory.mktemp("bundles"), PATIENTS)
+    async with town(consortium, bundles, command=MAY_LIE) as made:
+        made.nodes.command = RUN  # the node that joins is none that could lie
+        await commits(made, BLOCKS, "before")
         yield made
 
 
@@ -85,8 +90,44 @@ def said(log: Log, what: str) -> int:
     return sum(line["event"] == what for line in log.lines())
 
 
+async def report_of_height(world: World, height: int) -> bool:
+    report = await report_of(world)
+    return report is not None and report.height >= height
+
+
+@pytest.mark.parametrize("lie", ["height", "certificate"])
+async def test_peers_that_lie_about_a_snapshot_are_dropped_and_named_and_another_serves(
+    world: World, lie: str
+) -> None:
+    before = (await level(world))[0]
+    homes = [hospital.home for hospital in world.hospitals]
+    tell(homes[0], "chunk")
+    tell(homes[1], lie)
+    tell(homes[OTHER], "silent")  # so that the liars are asked, however slow they are
+    forget_everything(world)
+    log = Log(world.nodes.log_file(world.hospitals[JOINER]))
+    world.nodes.start(JOINER)
+
+    def dropped() -> list[tuple[object, str]]:
+        lines = [line for line in log.lines() if line["event"] == "peer dropped from the snapshot"]
+        return sorted((line["member"], line["reason"].partition(":")[0]) for line in lines)
+
+    async def both() -> bool:
+        return len(dropped()) >= 2
+
+    try:
+        await eventually(both)
+        tell(homes[OTHER], "")
+        await eventually(lambda: report_of_height(world, before.height))
+    finally:
+        for home in homes:
+            tell(home, "")
+    names = [hospital.id for hospital in world.hospitals]
+    assert dropped() == [(names[0], "a part of the state"), (names[1], "an offer that proves nothing")]
+    await level(world)
+
+
 async def test_a_node_with_an_empty_folder_joins_by_snapshot_and_votes(world: World) -> None:
-    await commits(world, BLOCKS, "before")
     before = (await level(world))[0]
     forget_everything(world)
     log = Log(world.nodes.log_file(world.hospitals[JOINER]))
@@ -103,11 +144,6 @@ async def test_a_node_with_an_empty_folder_joins_by_snapshot_and_votes(world: Wo
         await own.block(1)
     await votes_again(world, "after")
     assert await report_of_height(world, before.height + 1)
-
-
-async def report_of_height(world: World, height: int) -> bool:
-    report = await report_of(world)
-    return report is not None and report.height >= height
 
 
 async def test_a_node_that_was_killed_while_it_joined_goes_on(world: World) -> None:
