@@ -144,7 +144,11 @@ class Checks:
 
     def heard(self, node: "SimNode", message: Message, data: bytes) -> None:
         """An honest node took a message for good. Where its author is sound, that one said just this."""
-        if isinstance(message, Certified) or message.replica not in self.sound:
+        if isinstance(message, Certified):
+            # A faulty member may have kept its own vote to itself until it shows the certificate.
+            self._certificate(message.certificate.height, message.certificate.header_hash)
+            return
+        if message.replica not in self.sound:
             return
         said = self._first.get(_key(message))
         if said != data:
