@@ -224,7 +224,7 @@ def test_consents_are_looked_at_alone() -> None:
 
 def test_what_is_shown_is_the_smallest_window_and_wrong_by_itself() -> None:
     sizes = []
-    for random, history in runs(30):
+    for random, history in runs(20):
         reads = [
             one for one in history if one.kind == READ and one.outcome == OK and one.seen.status != ABSENT
         ]
