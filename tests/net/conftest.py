@@ -3,7 +3,9 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-pytest.register_assert_rewrite("tests.net.transport_contract", "tests.net.transport_net")
+pytest.register_assert_rewrite(
+    "tests.net.transport_contract", "tests.net.hostile_contract", "tests.net.transport_net"
+)
 
 
 @pytest.fixture(scope="package", autouse=True)

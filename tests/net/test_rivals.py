@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from chainnode.net.libp2p_transport import Libp2pTransport
 from chainnode.net.port import Channel, CloseReason, LinkStatus, Peer
 from chainnode.net.rivals import RECENT_S, RIVALS_TOLD, Rivals
+from chainnode.net.tls_transport import TlsTransport
 from chainnode.node.rivalry import rival_alarms
 from tests.net.transport_net import LIMITS, Net, address, config, event, frame, key, until
 
@@ -17,9 +18,9 @@ PATIENT = replace(LIMITS, silent_after_ms=40_000)
 """Nothing counts as silence here, and an answer is waited for a quarter of it."""
 
 
-@pytest.fixture
-async def net() -> AsyncIterator[Net]:
-    made = Net(Libp2pTransport)
+@pytest.fixture(params=[Libp2pTransport, TlsTransport], ids=["libp2p", "tls"])
+async def net(request: pytest.FixtureRequest) -> AsyncIterator[Net]:
+    made = Net(request.param)
     yield made
     await made.close()
 
