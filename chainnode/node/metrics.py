@@ -175,6 +175,7 @@ class Metrics(Collector):
         self._tally = tally
         self._latencies = latencies
         self._turned_away = turned_away
+        self._release = version("chainnode")
         self._registry = CollectorRegistry()
         self._registry.register(self)
         # Of a namespace, for node_exporter has process_* of its own and refuses a file that has them too.
@@ -210,7 +211,7 @@ class Metrics(Collector):
         }
         voters = [link.member for link in status.links if not link.observes]
         found: dict[str, Values] = {
-            "build_info": {version("chainnode"): 1},
+            "build_info": {self._release: 1},
             "height": why.executed,
             "certified_height": why.certified,
             "last_block_timestamp_seconds": standing.block_time_ms / 1_000,

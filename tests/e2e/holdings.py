@@ -9,7 +9,9 @@ from tests.store.leveldb_files import entries_in
 
 DATABASES = {"chain": "store/chain", "local": "store/local", "rows": "store/rows"}
 POOL = {"objects": "pool/objects", "wraps": "pool/wraps", "recipients": "pool/recipients"}
-KINDS = (*DATABASES, *POOL, "votes", "log", "frames", "other", "receipts", "workspace")
+METRICS_NAME = "metrics.txt"
+"""Beside what a node holds: what it told of itself at the end."""
+KINDS = (*DATABASES, *POOL, "votes", "log", "frames", "metrics", "other", "receipts", "workspace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def _kind(path: Path) -> str:
     for kind, place in (DATABASES | POOL | {"votes": "store/votes"}).items():
         if text.startswith(place + "/"):
             return kind
-    return "log" if text == "node.log" else "other"
+    return {"node.log": "log", METRICS_NAME: "metrics"}.get(text, "other")
 
 
 def given_out(folder: Path) -> Iterator[Piece]:

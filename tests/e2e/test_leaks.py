@@ -24,9 +24,9 @@ from chainnode.vault.keystore import ProjectKeys
 from chainnode.vault.parts import PART_BYTES, parts_digest
 from tests.demo import applications, faults, records, releasing
 from tests.demo.world import PURPOSE, REQUESTER, World
-from tests.e2e.holdings import KINDS, Piece, distinct, given_out, held_by
+from tests.e2e.holdings import KINDS, METRICS_NAME, Piece, distinct, given_out, held_by
 from tests.e2e.identifiers import CLASSES, by_class
-from tests.e2e.town import TAPPED, synthetic, town
+from tests.e2e.town import TAPPED, metrics_of, serve_metrics, synthetic, town
 from tests.intake.bundles import synthea_files
 from tests.leaks import Hit, LeakSearch
 from tests.localnet.consortium import PASSPHRASE, Consortium
@@ -107,6 +107,7 @@ async def plant(world: World) -> None:
 
 
 async def main_job(consortium: Consortium, bundles: list[Path]) -> None:
+    serve_metrics(*consortium.hospitals)
     async with town(consortium, bundles, command=TAPPED) as world:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(intake_action, "process_bundle", marked)
@@ -117,6 +118,8 @@ async def main_job(consortium: Consortium, bundles: list[Path]) -> None:
         await faults.kill_and_catch_up(world)
         await faults.revocation(world)
         await plant(world)
+        for hospital in consortium.hospitals:
+            (hospital.home / METRICS_NAME).write_bytes(await metrics_of(hospital))
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +178,18 @@ def places(aftermath: Aftermath) -> Iterator[tuple[int, str]]:
 
 def test_every_kind_of_place_was_looked_through_at_every_node(aftermath: Aftermath) -> None:
     found = set(places(aftermath))
-    everywhere = {"chain", "local", "rows", "objects", "wraps", "recipients", "votes", "log", "frames"}
+    everywhere = {
+        "chain",
+        "local",
+        "rows",
+        "objects",
+        "wraps",
+        "recipients",
+        "votes",
+        "log",
+        "frames",
+        "metrics",
+    }
     assert {(node, kind) for node in range(4) for kind in everywhere} <= found
     assert {(-1, "receipts"), (-1, "workspace")} <= found
     assert {kind for _, kind in found} == set(KINDS)

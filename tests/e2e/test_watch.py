@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from chainnode.ledger.records import EquivocationRecord
 from chainnode.net.port import Channel
 from chainnode.net.wire import Consensus
 from chainnode.node.api import EvidenceView, Outcome
-from chainnode.node.config import CONFIG_NAME, load_config
+from chainnode.node.config import CONFIG_NAME
 from chainnode.vault.keys import SigningKey
 from chainnode.vault.keystore import NodeKeys
 from consensus.codec import decode, encode
@@ -27,8 +26,8 @@ from genesis.errors import OperatorError
 from tests.demo.world import World
 from tests.e2e.cli import chainnode
 from tests.e2e.impostor import impostor
-from tests.e2e.town import eventually, level, town
-from tests.localnet.consortium import PASSPHRASE, Consortium, configure, free_ports
+from tests.e2e.town import eventually, level, metrics_of, serve_metrics, town
+from tests.localnet.consortium import PASSPHRASE, Consortium
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -40,7 +39,7 @@ MB = 1_000_000
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(consortium: Consortium) -> AsyncIterator[World]:
-    configure(consortium.hospitals[MEASURED], "listen", f"127.0.0.1:{free_ports(1)[0]}")
+    serve_metrics(consortium.hospitals[MEASURED])
     async with town(consortium) as made:
         yield made
 
@@ -158,12 +157,11 @@ async def test_a_node_whose_disk_is_nearly_full_stops_by_itself_and_cleanly(worl
 
 
 async def test_a_nodes_metrics_are_served_where_the_configuration_says(world: World) -> None:
-    _, port = load_config(world.hospitals[MEASURED].home).metrics_listen or ("", 0)
     height = await add(world, MEASURED, "counted")
     samples: dict[str, float] = {}
 
     async def scraped() -> bool:
-        text = (await asyncio.to_thread(_scrape, port)).decode()
+        text = (await metrics_of(world.hospitals[MEASURED])).decode()
         lines = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
         samples.update({name: float(value) for name, value in lines})
         return samples["chainnode_certified_height"] >= height
@@ -173,15 +171,6 @@ async def test_a_nodes_metrics_are_served_where_the_configuration_says(world: Wo
     assert samples["chainnode_quorum"] == 3
     assert samples['chainnode_transactions_total{result="ok"}'] >= 1
     assert samples["chainnode_commit_latency_seconds_count"] >= 1
-
-
-def _scrape(port: int) -> bytes:
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        connection.request("GET", "/metrics")
-        return connection.getresponse().read()
-    finally:
-        connection.close()
 
 
 async def _restart(world: World, number: int) -> None:

@@ -4,17 +4,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TypeVar
 
 from chainnode.intake.synthetic import synthetic_bundle
 from chainnode.node.api import StatusReport
+from chainnode.node.config import load_config
 from chainnode.vault.keystore import RegistrarKeys, StewardKeys
 from genesis.errors import OperatorError
 from tests.demo import people
 from tests.demo.stage import Stage
 from tests.demo.world import World
-from tests.localnet.consortium import PASSPHRASE, Consortium
+from tests.localnet.consortium import PASSPHRASE, Consortium, Hospital, configure, free_ports
 from tests.localnet.nodes import Nodes
 
 T = TypeVar("T")
@@ -65,6 +67,27 @@ async def level(world: World, *numbers: int) -> list[StatusReport]:
         return reports if len({(one.height, one.state_root) for one in reports}) == 1 else []
 
     return await eventually(same)
+
+
+def serve_metrics(*hospitals: Hospital) -> None:
+    """From the next start on, on a port of the loopback that is free now."""
+    for hospital, port in zip(hospitals, free_ports(len(hospitals)), strict=True):
+        configure(hospital, "listen", f"127.0.0.1:{port}")
+
+
+async def metrics_of(hospital: Hospital) -> bytes:
+    """A scrape of its node, which serves them: in the text format of Prometheus."""
+    host, port = load_config(hospital.home).metrics_listen or ("", 0)
+
+    def scraped() -> bytes:
+        connection = HTTPConnection(host, port, timeout=WAIT_S)
+        try:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(scraped)
 
 
 @asynccontextmanager

@@ -75,6 +75,15 @@ def test_what_init_would_write_is_judged_as_the_file_would_be():
     assert problem.startswith("peers.b.address = 'foo' must be \"host:port\"")
 
 
+def test_metrics_are_served_on_an_address_of_this_machine_alone_or_nowhere(home):
+    assert load(home, MINIMAL).metrics_listen is None
+    assert load(home, MINIMAL + '[metrics]\nlisten = "127.0.0.1:7401"\n').metrics_listen == (
+        "127.0.0.1",
+        7401,
+    )
+    assert load(home, MINIMAL + '[metrics]\nlisten = "[::1]:7401"\n').metrics_listen == ("::1", 7401)
+
+
 def test_absolute_paths_and_urls_are_taken_as_they_are(home):
     text = MINIMAL + '[sockets]\nfolder = "/run/node"\n[pool]\nobjects_url = "s3://bucket/x"\n'
     config = load(home, text)
@@ -104,6 +113,12 @@ def test_absolute_paths_and_urls_are_taken_as_they_are(home):
         ("[sockets.steward]\nmode = 432", "sockets.steward.mode", "CFG-05"),
         ('[sockets.steward]\ngroup = "a b"', "sockets.steward.group", "CFG-05"),
         ('[sockets.janitor]\nmode = "0660"', "sockets.janitor.mode", "CFG-03"),
+        ('[metrics]\nlisten = "0.0.0.0:7401"', "metrics.listen", "CFG-05"),
+        ('[metrics]\nlisten = "10.0.0.2:7401"', "metrics.listen", "CFG-05"),
+        ('[metrics]\nlisten = "localhost:7401"', "metrics.listen", "CFG-05"),
+        ('[metrics]\nlisten = "[::]:7401"', "metrics.listen", "CFG-05"),
+        ('[metrics]\nlisten = "127.0.0.1"', "metrics.listen", "CFG-05"),
+        ("[metrics]\nlisten = 7401", "metrics.listen", "CFG-05"),
         ('[log]\nlevel = "loud"', "log.level", "CFG-05"),
         ('[log]\nlevl = "info"', "log.levl", "CFG-03"),
         ('[verification]\nmode = "gpu"', "verification.mode", "CFG-05"),
