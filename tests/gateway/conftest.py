@@ -36,11 +36,19 @@ async def serve():
 
 @pytest.fixture
 async def gateway(serve, node, folder):
-    return await serve(node, *(socket_config(folder, role) for role in Role), stall_ms=500)
+    return await serve(node, *(socket_config(folder, role) for role in Role))
 
 
 @pytest.fixture
 async def steward(gateway, folder):
+    async with GatewayClient(folder / "steward.sock") as client:
+        yield client
+
+
+@pytest.fixture
+async def hurried(serve, node, folder):
+    """A steward of a node that waits for no client longer than this; only where that is what is tested."""
+    await serve(node, socket_config(folder), stall_ms=2_000)
     async with GatewayClient(folder / "steward.sock") as client:
         yield client
 

@@ -100,22 +100,22 @@ async def test_an_upload_whose_caller_gives_up_ends_at_the_node_too(serve, folde
     assert list(node.stored) == [b"o" * 16]
 
 
-async def test_an_upload_that_stands_still_gives_its_place_back(steward, node):
+async def test_an_upload_that_stands_still_gives_its_place_back(hurried, node):
     async def stuck():
         yield pb.PutObjectRequest(object_id=b"o" * 16, length_bytes=10)
         await asyncio.Event().wait()
 
-    stub = pb_grpc.NodeStub(steward._channel)
+    stub = pb_grpc.NodeStub(hurried._channel)
     calls = [stub.PutObject(stuck()) for _ in range(2)]
     codes = [await call.code() for call in calls]
     assert codes == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 2
-    await steward.put_object(ObjectUpload(b"o" * 16, b"x", b"", b""))
+    await hurried.put_object(ObjectUpload(b"o" * 16, b"x", b"", b""))
     assert list(node.stored) == [b"o" * 16]
 
 
-async def test_a_client_that_never_reads_is_closed_and_memory_does_not_grow(gateway, steward, node):
+async def test_a_client_that_never_reads_is_closed_and_memory_does_not_grow(hurried, node):
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    call = pb_grpc.NodeStub(steward._channel).Events(pb.EventsRequest(from_height=1))
+    call = pb_grpc.NodeStub(hurried._channel).Events(pb.EventsRequest(from_height=1))
     await node.closed.wait()
     grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb
     assert node.produced < 2_000
@@ -124,7 +124,7 @@ async def test_a_client_that_never_reads_is_closed_and_memory_does_not_grow(gate
         while True:
             await call.read()
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert await steward.status() == STATUS
+    assert await hurried.status() == STATUS
 
 
 async def accepted_in_the_end(client, submission):
