@@ -30,7 +30,7 @@ from chainnode.node.turn import Turn
 from chainnode.node.waiters import included
 from chainnode.node.whyreport import WhyReport
 from consensus.ready import ViewRecord
-from consensus.types import View
+from consensus.types import TURN_VIEWS, View
 
 Values: TypeAlias = float | Mapping[str, float]
 """A number, or one for each value of the metric's label."""
@@ -56,7 +56,11 @@ METRICS: tuple[Told, ...] = (
         "Time in the header of the latest block, in seconds since 1970. An idle chain makes no blocks.",
     ),
     Told("gauge", "chainnode_epoch", "Epoch: how often the members changed."),
-    Told("gauge", "chainnode_view", "View that this node is in, or moves to."),
+    Told(
+        "gauge",
+        "chainnode_view",
+        f"View that this node is in, or moves to. Those of turn n begin at n times {TURN_VIEWS}.",
+    ),
     Told("gauge", "chainnode_view_changing", "1 while this node moves to another view."),
     Told("gauge", "chainnode_voting", "1 if this node casts its votes, 0 if it only follows."),
     Told("gauge", "chainnode_voters", "Members that have a vote at this height."),
@@ -90,7 +94,11 @@ METRICS: tuple[Told, ...] = (
         "Consensus messages of other members that were not taken, by rule.",
         "rule",
     ),
-    Told("counter", "chainnode_view_changes_total", "Moves to a later view since the node was opened."),
+    Told(
+        "counter",
+        "chainnode_view_changes_total",
+        "Moves to a later view of a turn, that is away from a primary, since the node was opened.",
+    ),
     Told(
         "histogram",
         "chainnode_commit_latency_seconds",
@@ -141,8 +149,8 @@ class Tally:
         self.rejected.update(rejection.rule for rejection in turn.rejections)
         for record in turn.records:
             if isinstance(record, ViewRecord) and (record.epoch, record.view) > self._place:
-                # An epoch begins in its first view without anybody having asked for a change.
-                self.view_changes += record.view > 0
+                # Epochs and turns begin in their first view without anybody having asked for a change.
+                self.view_changes += record.view % TURN_VIEWS > 0
                 self._place = (record.epoch, record.view)
 
 

@@ -16,6 +16,7 @@ from chainnode.node.metrics import METRICS, Metrics, Standing, Tally
 from chainnode.node.turn import Turn
 from chainnode.node.whyreport import LackingReport, PeerReport, WhyReport
 from consensus.ready import Rejection, ViewRecord
+from consensus.types import TURN_VIEWS
 from tests.ledger.world import digest32
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -110,7 +111,7 @@ def test_what_happened_is_counted_by_what_came_of_it():
     assert found["turned_away_total/malformed"] == 4
 
 
-def test_a_move_to_a_later_view_is_counted_once_and_a_new_epoch_is_none():
+def test_a_move_to_a_later_view_is_counted_once_and_a_new_turn_or_epoch_is_none():
     tally = Tally()
     tally.begin(0, 3)
     for record in (
@@ -120,9 +121,11 @@ def test_a_move_to_a_later_view_is_counted_once_and_a_new_epoch_is_none():
         ViewRecord(0, 6, False),
         ViewRecord(1, 0, False),
         ViewRecord(1, 1, True),
+        ViewRecord(1, TURN_VIEWS, False),
+        ViewRecord(1, TURN_VIEWS + 1, False),
     ):
         tally.note(Turn(records=[record]))
-    assert tally.view_changes == 3
+    assert tally.view_changes == 4
 
 
 def test_latencies_are_a_cumulative_histogram_in_seconds():
