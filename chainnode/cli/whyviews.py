@@ -4,6 +4,13 @@ from typing import Any
 
 from chainnode.cli.output import pairs, table
 from chainnode.node.whyreport import LackingReport, PeerReport, WhyReport
+from consensus.types import TURN_VIEWS, View
+
+
+def view_name(view: View) -> str:
+    """`2`, or `2 of turn 3`: the number itself has both in it."""
+    turn, step = divmod(view, TURN_VIEWS)
+    return f"{step} of turn {turn}" if turn else str(step)
 
 
 def why_tables(report: WhyReport) -> list[Any]:
@@ -14,13 +21,15 @@ def why_tables(report: WhyReport) -> list[Any]:
         f"Why {report.slug} does what it does",
         {
             "role, voting": f"{role}, {voting}",
-            "epoch, view": f"{report.epoch}, {report.view}" + (" (moving to it)" if report.changing else ""),
+            "epoch, view": f"{report.epoch}, {view_name(report.view)}"
+            + (" (moving to it)" if report.changing else ""),
             "primary": report.primary,
             "certified, executed": f"{report.certified}, {report.executed}",
             "behind": "no" if report.behind is None else f"others are at {report.behind}",
             "timers": ", ".join(f"{name}: {left} ms left" for name, left in report.timers) or "none runs",
             "batches here, waiting": f"{report.batches_here}, {report.batches_waiting}",
-            "view changes asked": ", ".join(f"{who} for {view}" for who, view in report.asked) or "none",
+            "view changes asked": ", ".join(f"{who} for {view_name(view)}" for who, view in report.asked)
+            or "none",
         },
     )
     lacking = [] if report.lacking is None else [_lacking(report.lacking)]
@@ -58,7 +67,7 @@ def _peers(report: WhyReport) -> Any:
             peer.slug,
             _link(peer),
             peer.height if peer.up else None,
-            peer.view if peer.up else None,
+            view_name(peer.view) if peer.up else None,
             _votes(peer),
             _message(peer),
             _clock(peer),

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from chainnode.cli.commands.backup import silence
 from chainnode.cli.main import run
-from chainnode.cli.whyviews import why_tables
+from chainnode.cli.whyviews import view_name, why_tables
 from chainnode.ledger.evidencefile import encode_evidence
 from chainnode.vault.keystore import NodeKeys
 from consensus.codec import encode
@@ -18,6 +18,14 @@ from genesis.document import load_genesis
 from genesis.errors import EXIT_REFUSED, EXIT_USAGE, EXIT_VERIFY
 from tests.gateway.fake import WHY
 from tests.localnet.consortium import PASSPHRASE
+
+
+@pytest.mark.parametrize(
+    ("view", "name"),
+    [(0, "0"), (999_999, "999999"), (1_000_000, "0 of turn 1"), (3_000_002, "2 of turn 3")],
+)
+def test_a_views_turn_is_said_in_words(view: int, name: str):
+    assert view_name(view) == name
 
 
 def test_status_says_why_peer_by_peer(hospital, ok):

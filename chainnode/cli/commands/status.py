@@ -8,7 +8,7 @@ import typer
 
 from chainnode.cli.options import HeightOption, HomeOption, JsonOption, SocketOption, StrongOption, Target
 from chainnode.cli.output import pairs, show, size, table
-from chainnode.cli.whyviews import why_tables
+from chainnode.cli.whyviews import view_name, why_tables
 from chainnode.gateway.client import GatewayClient
 from chainnode.node.api import ChainInfo, Role, StatusReport
 from chainnode.node.config import load_config
@@ -89,7 +89,7 @@ def _node(report: StatusReport) -> object:
         {
             "height": report.height,
             "state root": report.state_root,
-            "view, primary": f"{report.view}, {names.get(report.primary, report.primary)}",
+            "view, primary": f"{view_name(report.view)}, {names.get(report.primary, report.primary)}",
             "voting": voting,
             "members linked": f"{sum(link.up for link in voters) + own} of {len(voters) + own}, "
             f"{report.quorum} needed",
