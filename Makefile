@@ -5,14 +5,15 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+PLOTS := $(VENV)/plots/.ready
 MINUTES ?= 10
 TRIALS ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage mutate fuzz sim soak twins model killsoak failover joining bench figures localnet proto docs clean
+.PHONY: help demo test check coverage mutate fuzz sim soak twins model killsoak failover joining bench bench-peers plots figures localnet proto docs clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 $(STAMP): requirements.lock pyproject.toml bootstrap.sh
 	@PYTHON="$(PYTHON)" sh ./bootstrap.sh $(VENV)
@@ -64,8 +65,18 @@ failover: $(STAMP) ## how long a killed primary is missed: TRIALS=30
 joining: $(STAMP) ## how long a node with an empty folder takes to join: BLOCKS=10000
 	@$(BIN)/python -m tests.realnet.join_figures $(if $(BLOCKS),--blocks $(BLOCKS))
 
-bench: $(STAMP) ## signing and block validation against the raw library (the whole tables from 150 columns on)
+bench: $(STAMP) plots ## signing, block validation, four nodes on the loopback (the whole tables from 150 columns on)
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench network
+
+bench-peers: $(STAMP) plots ## CometBFT and etcd beside the same nodes in one run: ROUNDS=3, SECONDS=3 at each rate
+	@$(BIN)/python -m bench peers $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
+
+plots: $(PLOTS) ## matplotlib, in an environment of its own below the nodes'
+
+$(PLOTS): bench/plots.txt $(STAMP)
+	@$(BIN)/python -m venv $(VENV)/plots && $(VENV)/plots/bin/python -m pip install -q -r bench/plots.txt \
+	  && touch $@ || echo "matplotlib is not to be had: the figures are measured, nothing is drawn"
 
 figures: $(STAMP) ## latency, memory, disk and start of a localnet
 	@$(BIN)/python -m tests.figures

@@ -54,9 +54,8 @@ def _numbers(values: Iterable[int]) -> str:
     return ", ".join(f"{value:,}" for value in values)
 
 
-def describe(sizes: Sizes, effort: Effort, folder: Path) -> Config:
-    """The CONFIG block; `folder` is where the synced writes go."""
-    parameters = world.PARAMETERS
+def describe_machine(folder: Path) -> Config:
+    """What every run is made under; `folder` is where the synced writes go."""
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         **{name: version(name) for name in LIBRARIES},
@@ -66,6 +65,14 @@ def describe(sizes: Sizes, effort: Effort, folder: Path) -> Config:
         "cores": len(os.sched_getaffinity(0)),
         "load when started": f"{os.getloadavg()[0]:.2f} in the last minute",
         "file system": _file_system(folder),
+    }
+
+
+def describe(sizes: Sizes, effort: Effort, folder: Path) -> Config:
+    """The CONFIG block of the suites of the registry."""
+    parameters = world.PARAMETERS
+    return {
+        **describe_machine(folder),
         "rounds": f"{effort.min_rounds} to {effort.max_rounds}, {effort.case_ns / 1e9:g} s for each case",
         "transactions in a block": _numbers(sizes.blocks),
         "mix": f"one in {world.ANCHOR_EVERY} anchors {world.ANCHOR_POINTERS} records, the rest are consents",

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from bench.curves import NodeStages, Sweep
 from bench.spread import Spread, spread
 from bench.suite import Group
 from bench.timing import ClockName, Measured
@@ -43,13 +44,15 @@ class Figure(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Results(Struct, frozen=True, forbid_unknown_fields=True):
-    """A run. `started`: UTC, ISO 8601."""
+    """A run. `started`: UTC, ISO 8601. `sweeps` and `stages`: of runs over a network."""
 
     version: int
     started: str
     seconds: float
     config: Config
     figures: tuple[Figure, ...]
+    sweeps: tuple[Sweep, ...] = ()
+    stages: tuple[NodeStages, ...] = ()
 
 
 class ResultsError(ValueError):

@@ -35,3 +35,9 @@ def median_interval(values: Sequence[float]) -> tuple[float, float]:
         cut += 1
     cut = max(cut - 1, 0)
     return ranked[cut], ranked[-1 - cut]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Nearest rank: the least value with at least `share` percent at or below it; 0 of none."""
+    ranked = sorted(values)
+    return ranked[max(0, math.ceil(share / 100 * len(ranked)) - 1)] if ranked else 0.0

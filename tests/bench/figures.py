@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bench.curves import Point
 from bench.results import VERSION, Config, Figure, Results
 from bench.spread import spread
 
@@ -35,3 +36,14 @@ def results(*figures: Figure, config: Config = CONFIG) -> Results:
 def around(center: float, spread_part: float = 0.02, count: int = 15) -> list[float]:
     """`count` values within `spread_part` on both sides of `center`."""
     return [center * (1 + spread_part * (2 * at / (count - 1) - 1)) for at in range(count)]
+
+
+def point(offered: float, goodput: float, **others: float) -> Point:
+    """A point of a sweep; CPU and latencies are made up unless named."""
+    fields: dict[str, float] = {
+        "offered_per_s": offered, "goodput_per_s": goodput, "committed": int(goodput), "busy": 0,
+        "refused": 0, "late": 0, "p50_ms": 5.0, "p95_ms": 7.0, "p99_ms": 9.0, "max_ms": 10.0,
+        "busy_p50_ms": 0.0,
+        "measured_s": 1.0, "cpu_s": 1.0, "generator_cpu_s": 0.1, "generator_lag_ms": 1.0,
+    }  # fmt: skip
+    return Point(**{**fields, **others})  # type: ignore[arg-type]

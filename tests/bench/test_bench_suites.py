@@ -21,6 +21,7 @@ TINY = Sizes(
     write_bytes=2_000,
     object_mb=1,
 )
+NO_PLOTS = Path("/nowhere/python")
 BRIEF = Effort(case_ns=0, sample_ns=1, min_rounds=2, max_rounds=2)
 
 
@@ -48,7 +49,7 @@ def test_suites_have_names_of_their_own() -> None:
 def test_only_the_suites_that_are_named_run_and_their_file_can_be_compared(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--only", "encoding"], sizes=TINY, effort=BRIEF, folder=tmp_path) == 0
+    assert main(["--only", "encoding"], sizes=TINY, effort=BRIEF, folder=tmp_path, plots=NO_PLOTS) == 0
     shown = capsys.readouterr()
     (path,) = tmp_path.glob("*.json")
     assert {one.suite for one in load_results(path).figures} == {"encoding"}
@@ -61,7 +62,9 @@ def test_only_the_suites_that_are_named_run_and_their_file_can_be_compared(
 def test_json_is_all_that_stands_on_standard_output_when_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--only", "sealing", "--json"], sizes=TINY, effort=BRIEF, folder=tmp_path) == 0
+    assert (
+        main(["--only", "sealing", "--json"], sizes=TINY, effort=BRIEF, folder=tmp_path, plots=NO_PLOTS) == 0
+    )
     printed = tmp_path / "printed"
     printed.write_text(capsys.readouterr().out)
     assert load_results(printed) == load_results(next(tmp_path.glob("*.json")))

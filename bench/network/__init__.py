@@ -1,0 +1,1 @@
+"""Four nodes as processes on the loopback, against the least that four processes could do."""
