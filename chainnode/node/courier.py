@@ -207,11 +207,7 @@ class Courier:
         """What is to be sent now, None for nothing. A release of which nothing stands is due no longer."""
         release = self._still_standing(request_id)
         if release is None:
-            latest = view.release(self._executor.state, request_id)
-            assert latest is not None, "what is due was decided"
-            if latest.height <= self._certified_height:
-                self._done(request_id)
-                self._log.info("release no longer stands, nothing sent", request=request_id.hex())
+            self._give_up(request_id)
             return None
         own = release.of(self._member)
         bundles = self._bundles(release, own)
@@ -228,6 +224,20 @@ class Courier:
             self._log.info("no object has both its parts here", request=request_id.hex(), objects=len(own))
             return None
         return release, bundles, current
+
+    def _give_up(self, request_id: bytes) -> None:
+        """Unless that nothing stands is said by a clock that may be wrong, or of what is not certified."""
+        latest = view.release(self._executor.state, request_id)
+        assert latest is not None, "what is due was decided"
+        if latest.height > self._certified_height:
+            return
+        if self._freshness.is_fresh():
+            self._done(request_id)
+            self._log.info("release no longer stands, nothing sent", request=request_id.hex())
+            return
+        nothing = _Sent(0, self.due[request_id], b"", complete=False)
+        # Looked at again when the time is over.
+        self._sent.setdefault(request_id, nothing).at_ms = self._clock().monotonic_ms
 
     def _all_stand(self, request_id: bytes, object_ids: set[bytes]) -> bool:
         """Blocks come while a frame waits for room: a revocation stops those behind it."""

@@ -26,6 +26,7 @@ async def test_nothing_leaves_and_no_receipt_is_filed_after(stop: str):
         town.withdraw(request)
     else:
         town.clock.pass_ms(DAY_MS)
+        town.enrol("bob", 1)
     await town.settle()
     assert not town.frames and not town.receipts(request)
     assert not town.hospitals[0].courier.due
@@ -75,6 +76,17 @@ async def test_a_revocation_stops_a_ciphertext_on_its_way():
     assert chunks == 2
     assert ObjectMissing(id16("c1")) in town.sent(ObjectMissing)
     assert (await town.opened(request))[id16("c1")] == ("object-missing", b"")
+
+
+async def test_a_clock_that_is_ahead_for_a_while_gives_no_release_up():
+    town, request = one_release(("a1", "ada"))
+    town.clock.wall_ms += 2 * DAY_MS
+    await town.settle()
+    assert not town.frames and request in town.hospitals[0].courier.due
+    town.clock.wall_ms -= 2 * DAY_MS
+    town.clock.pass_ms(RESEND_MS)
+    await town.settle()
+    assert town.receipts(request) == [("provider", 0, 3), ("requester", 3, 0)]
 
 
 async def test_an_expiry_on_an_idle_chain_is_seen_by_the_clock():
