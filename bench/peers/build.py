@@ -26,7 +26,7 @@ def build(name: str) -> Path:
     """The program of bench/peers/<name>, built if its sources changed. Raises MissingError."""
     BUILT.mkdir(parents=True, exist_ok=True)
     program = BUILT / f"{name}-peer"
-    command = [go(), "build", "-buildvcs=false", "-trimpath", "-o", str(program), "."]
+    command = [go(), "build", "-buildvcs=false", "-o", str(program), "."]
     try:
         done = subprocess.run(command, cwd=HERE / name, capture_output=True, text=True, timeout=BUILD_SECONDS)
     except subprocess.TimeoutExpired:
