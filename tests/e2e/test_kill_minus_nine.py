@@ -6,6 +6,7 @@ from random import Random
 import pytest
 import pytest_asyncio
 
+from chainnode.cli.actions import consents
 from chainnode.cli.actions.base import build
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger.forms import SCOPE_ALL
@@ -14,6 +15,10 @@ from chainnode.node.api import Outcome
 from tests.demo.world import World
 from tests.e2e.load import Ledger, Load, nothing_is_lost, revive
 from tests.e2e.town import eventually, level, synthetic, town
+from tests.histories.history import GRANT, OK, READ, REVOKE
+from tests.histories.linear import violation
+from tests.histories.monotonic import goes_back
+from tests.histories.real import Clients
 from tests.localnet.consortium import Consortium
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -95,3 +100,29 @@ async def test_two_at_once_stop_the_chain_and_their_return_starts_it_again(
     await nothing_is_lost(world, told)
     _, code, _ = await (await world.client(gone[0])).transaction(waiting.transaction_id)
     assert code == "ok"
+
+
+async def test_what_clients_saw_through_all_gateways_is_linearizable_while_the_primary_is_killed(
+    world: World,
+) -> None:
+    """And plain reads never go back behind the height that they ask for."""
+    for patient in world.patients[:2]:
+        # Consents of the other tests make room, oldest first.
+        client = await world.client(patient.hospital)
+        await consents.revoke(client, patient.wallet.wallet, patient.hospital, SCOPE_ALL)
+    async with Clients(world, world.patients[:2], SEED) as clients:
+        await clients.more(40)
+        victim = (await world.nodes.status(1)).primary
+        world.nodes.kill(victim)
+        await clients.more(40)
+        await revive(world, victim)
+        await clients.more(40)
+    await clients.read_everything()
+    history = clients.record.history
+    assert violation(history) == ""
+    assert goes_back(clients.readings) == ""
+    seen_at = {one.gateway for one in history if one.kind == READ and one.outcome == OK}
+    assert seen_at == {hospital.id for hospital in world.hospitals}
+    done = [one.kind for one in history if one.outcome == OK]
+    assert done.count(GRANT) > 3 and done.count(REVOKE) > 1
+    assert len(clients.readings) > 10

@@ -127,6 +127,11 @@ class HistoryWorld(World):
         if found:
             raise Violation(found)
 
+    def _next(self, node: SimNode) -> tuple[Submission, int]:
+        """What the world itself submits, to see progress, touches no consent."""
+        said = self.chain.corpus.transactions[0]
+        return self._signed(node, said.actor, said.payload, said.rows)
+
     # --- clients ----------------------------------------------------------------------------------
 
     async def _everybody(self) -> None:
