@@ -1,7 +1,6 @@
 """The handshake's versions: what two releases speak with each other, and what they say where they cannot."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,11 +10,25 @@ from chainnode.net.framing import join_frames
 from chainnode.net.libp2p_transport import Libp2pTransport
 from chainnode.net.port import Channel, CloseReason, Peer, Transport
 from chainnode.net.tls_transport import TlsTransport
-from chainnode.net.wire import NEWEST_VERSION, OLDEST_VERSION, Hello, encode_frame
+from chainnode.net.wire import (
+    FRAME_TYPES,
+    NEWEST_VERSION,
+    OLDEST_VERSION,
+    SINCE,
+    BatchMissing,
+    Blocks,
+    BlocksPruned,
+    Hello,
+    PieceMissing,
+    as_spoken,
+    encode_frame,
+)
 from tests.net.hostile_contract import Player, link_of, until_closed
 from tests.net.raw_member import Libp2pPlayer
 from tests.net.tls_player import TlsPlayer
 from tests.net.transport_net import CHAIN, Net, address, config, event, key, until
+from tests.realnet.older_node import KNOWN
+from tests.realnet.older_node import KNOWN
 
 KINDS = {"libp2p": (Libp2pTransport, Libp2pPlayer()), "tls": (TlsTransport, TlsPlayer())}
 
@@ -58,14 +71,47 @@ async def test_a_link_speaks_the_newest_version_that_both_sides_know(
 ) -> None:
     node, player = scene
 
+    linked = False
+
     async def work() -> None:
-        with contextlib.suppress(*player.closed):
-            async with player.connected(address(node), 1, 0) as member:
-                votes, _, _ = await link_of(member, 0, (first, last))
-                await until_closed(player, votes)
+        nonlocal linked
+        async with player.connected(address(node), 1, 0) as member:
+            votes, _, _ = await link_of(member, 0, (first, last))
+            linked = True
+            await until_closed(player, votes)
 
     task = asyncio.create_task(player.run(work))
     await event(node, 0, up=True)
     assert node.links()[0].version == spoken
+    # For the node the link is up before its peer has granted it anything: none may be cut off at that.
+    await until(lambda: linked or task.done())
     await node.stop()
     await task
+
+
+def test_every_frame_is_of_the_oldest_version_or_says_since_when_it_is_spoken() -> None:
+    assert {*KNOWN, Hello}.isdisjoint(SINCE)
+    assert {*KNOWN, Hello, *SINCE} == {*FRAME_TYPES}
+    assert all(OLDEST_VERSION < since <= NEWEST_VERSION for since in SINCE.values())
+
+
+def test_an_older_peer_is_sent_what_it_knows_or_nothing() -> None:
+    pruned, missing = BlocksPruned(900, 1_000), PieceMissing(7)
+    assert as_spoken(pruned, 2) == pruned and as_spoken(missing, 2) == missing
+    assert as_spoken(pruned, 1) == Blocks((), 1_000)
+    assert as_spoken(missing, 1) is None
+    assert as_spoken(BatchMissing(CHAIN), 1) == BatchMissing(CHAIN)
+
+
+def test_every_frame_is_of_the_oldest_version_or_says_since_when_it_is_spoken() -> None:
+    assert {*KNOWN, Hello}.isdisjoint(SINCE)
+    assert {*KNOWN, Hello, *SINCE} == {*FRAME_TYPES}
+    assert all(OLDEST_VERSION < since <= NEWEST_VERSION for since in SINCE.values())
+
+
+def test_an_older_peer_is_sent_what_it_knows_or_nothing() -> None:
+    pruned, missing = BlocksPruned(900, 1_000), PieceMissing(7)
+    assert as_spoken(pruned, 2) == pruned and as_spoken(missing, 2) == missing
+    assert as_spoken(pruned, 1) == Blocks((), 1_000)
+    assert as_spoken(missing, 1) is None
+    assert as_spoken(BatchMissing(CHAIN), 1) == BatchMissing(CHAIN)
