@@ -28,7 +28,6 @@ from tests.net.raw_member import Libp2pPlayer
 from tests.net.tls_player import TlsPlayer
 from tests.net.transport_net import CHAIN, Net, address, config, event, key, until
 from tests.realnet.older_node import KNOWN
-from tests.realnet.older_node import KNOWN
 
 KINDS = {"libp2p": (Libp2pTransport, Libp2pPlayer()), "tls": (TlsTransport, TlsPlayer())}
 
@@ -87,20 +86,6 @@ async def test_a_link_speaks_the_newest_version_that_both_sides_know(
     await until(lambda: linked or task.done())
     await node.stop()
     await task
-
-
-def test_every_frame_is_of_the_oldest_version_or_says_since_when_it_is_spoken() -> None:
-    assert {*KNOWN, Hello}.isdisjoint(SINCE)
-    assert {*KNOWN, Hello, *SINCE} == {*FRAME_TYPES}
-    assert all(OLDEST_VERSION < since <= NEWEST_VERSION for since in SINCE.values())
-
-
-def test_an_older_peer_is_sent_what_it_knows_or_nothing() -> None:
-    pruned, missing = BlocksPruned(900, 1_000), PieceMissing(7)
-    assert as_spoken(pruned, 2) == pruned and as_spoken(missing, 2) == missing
-    assert as_spoken(pruned, 1) == Blocks((), 1_000)
-    assert as_spoken(missing, 1) is None
-    assert as_spoken(BatchMissing(CHAIN), 1) == BatchMissing(CHAIN)
 
 
 def test_every_frame_is_of_the_oldest_version_or_says_since_when_it_is_spoken() -> None:
