@@ -71,7 +71,8 @@ def test_the_numbers_are_those_of_the_reports():
     found = samples(told())
     expected = {
         "height": 41, "certified_height": 40, "last_block_timestamp_seconds": 1_700_000_000.5,
-        "epoch": 2, "view": 5, "view_changing": 1, "voting": 1, "observer": 0, "voters": 2, "quorum": 3, "quorum_lost": 1,
+        "epoch": 2, "view": 5, "view_changing": 1, "voting": 1, "observer": 0,
+        "voters": 2, "quorum": 3, "quorum_lost": 1,
         "missing_votes/prepare": 1, "missing_votes/commit": 2, "missing_votes/block-vote": 0,
         "batches_waiting": 6, "mempool_bytes": 11, "unordered_bytes": 22, "alarms": 2,
         "disk_free_bytes": 3_000, "disk_reserve_bytes": 33, "home_bytes": 2_000,
@@ -89,6 +90,7 @@ def test_the_numbers_are_those_of_the_reports():
         told(replace(STATUS, voting=False, quorum_lost="", observes=True), replace(WHY, lacking=None))
     )
     assert (calm["voting"], calm["quorum_lost"], calm["voters"], calm["missing_votes/commit"]) == (0, 0, 1, 0)
+    assert calm["observer"] == 1
 
 
 def test_what_happened_is_counted_by_what_came_of_it():
