@@ -69,7 +69,7 @@ bench: $(STAMP) plots ## signing, block validation, four nodes on the loopback (
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench network
 
-bench-peers: $(STAMP) plots ## CometBFT and etcd beside the same nodes in one run: ROUNDS=3, SECONDS=3 at each rate
+bench-peers: $(STAMP) plots ## CometBFT and etcd beside the same nodes in one run: ROUNDS=4, SECONDS=3 at each rate
 	@$(BIN)/python -m bench peers $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 plots: $(PLOTS) ## matplotlib, in an environment of its own below the nodes'

@@ -26,7 +26,7 @@ from bench.run import RESULTS, results_path, run
 from bench.suite import LONG_STATE_KEYS, Sizes, Suite
 from bench.timing import Effort
 
-EXIT_FAILED, EXIT_USAGE = 1, 2
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -115,6 +115,9 @@ def _measure_network(name: str, plan: Plan, folder: Path, plots: Path, *, as_jso
     except RuntimeError as error:
         sys.stderr.write(f"bench: {error}\n")
         return EXIT_FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("bench: ended before it was through, nothing is kept of it\n")
+        return EXIT_INTERRUPTED
     _show(results, folder, plots, as_json=as_json)
     return 0
 

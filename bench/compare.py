@@ -20,6 +20,9 @@ from bench.spread import median_interval
 
 LEAST_CHANGE = 0.12
 """Runs of the same code on a busy machine differed by up to a tenth."""
+FEWEST_ROUNDS = 4
+"""Of two runs of the same code, four rounds of each lie wholly apart by chance in 2 of 70 cases; three of
+each in 2 of 20: nothing can be said of those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +46,14 @@ class Move:
 class Comparison:
     """`moved` by size of the change; `steady` counts what stayed.
 
-    `unjudged` names what has another floor, or one that waited otherwise; `gone` and `added` what is in one
-    run only. `config`: what differs in the conditions, as (what, old, new).
+    `unjudged` names what has another floor, or one that waited otherwise; `few` what has too few rounds;
+    `gone` and `added` what is in one run only. `config`: what differs in the conditions, as (what, old, new).
     """
 
     moved: tuple[Move, ...]
     steady: int
     unjudged: tuple[str, ...]
+    few: tuple[str, ...]
     gone: tuple[str, ...]
     added: tuple[str, ...]
     config: tuple[tuple[str, str, str], ...]
@@ -79,8 +83,12 @@ def compare(old: Results, new: Results) -> Comparison:
     times = {key: _move(after[key], before[key].samples_ns, after[key].samples_ns) for key in common}
     moved: list[Move] = []
     unjudged: list[str] = []
+    few: list[str] = []
     for key in common:
         was, now = before[key], after[key]
+        if min(len(was.wall_ns), len(now.wall_ns)) < FEWEST_ROUNDS:
+            few.append(": ".join(key))
+            continue
         if now.floor is None and was.floor is None:
             found = times[key]
         elif now.floor != was.floor or _waited_otherwise(now, times):
@@ -93,8 +101,9 @@ def compare(old: Results, new: Results) -> Comparison:
     names = list(dict.fromkeys([*old.config, *new.config]))
     return Comparison(
         moved=tuple(sorted(moved, key=lambda one: -abs(one.change))),
-        steady=len(common) - len(moved) - len(unjudged),
+        steady=len(common) - len(moved) - len(unjudged) - len(few),
         unjudged=tuple(unjudged),
+        few=tuple(few),
         gone=tuple(": ".join(key) for key in before if key not in after),
         added=tuple(": ".join(key) for key in after if key not in before),
         config=tuple(
@@ -132,6 +141,8 @@ def print_comparison(out: Console, comparison: Comparison) -> None:
         out.print(_table("The floors themselves moved: the machine or a library", floors, "ns per unit"))
     for name in comparison.unjudged:
         out.print(f"not judged, its floor is not what it was: {name}", markup=False)
+    for name in comparison.few:
+        out.print(f"not judged, fewer than {FEWEST_ROUNDS} rounds: {name}", markup=False)
     for name in comparison.gone:
         out.print(f"only in the old run: {name}", markup=False)
     for name in comparison.added:

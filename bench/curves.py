@@ -41,7 +41,7 @@ class Point(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sweep(Struct, frozen=True, forbid_unknown_fields=True):
-    """A system under rising load. The knee: the highest rate offered that it carried."""
+    """A system under rising load."""
 
     suite: str
     system: str
@@ -54,9 +54,10 @@ class Sweep(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def knee_per_s(self) -> float:
-        """The highest rate of which CARRIED came through in time; the peak where no rate was carried."""
+        """The highest rate of which CARRIED came through in time, or the peak where that is higher: on a busy
+        machine a hiccup can spoil a point far below the knee."""
         rates = [(one.offered_per_s, one.goodput_per_s) for one in self.points]
-        return max((rate for rate, good in rates if good >= CARRIED * rate), default=self.peak_per_s)
+        return max(self.peak_per_s, *(rate for rate, good in rates if good >= CARRIED * rate), 0.0)
 
 
 CARRIED = 0.9

@@ -7,7 +7,7 @@ right after the others on whatever the machine is at that time, so a ratio holds
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from bench.curves import CARRIED, Point, Sweep
+from bench.curves import Point, Sweep
 from bench.load.openloop import Load, drive
 from bench.network.systems import System
 from bench.results import Figure
@@ -18,12 +18,13 @@ FLOOR = "floor"
 SATURATION = 1.2
 OVERLOAD = 2.0
 IDLE_PER_S = 10.0
+RISES = 1.05
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how far. Rates per second; a sweep ends behind `beyond` rates that were not carried."""
+    """How long and how far. Rates per second; a sweep ends behind `beyond` that raise the goodput no more."""
 
     first_per_s: float = 150.0
     growth: float = 1.6
@@ -31,7 +32,7 @@ class Plan:
     beyond: int = 2
     warm_s: float = 1.0
     measured_s: float = 3.0
-    rounds: int = 3
+    rounds: int = 4
 
     def load(self, rate_per_s: float) -> Load:
         return Load(rate_per_s, self.warm_s, self.measured_s)
@@ -68,11 +69,12 @@ async def measure_point(system: System, load: Load, say: Say, what: str) -> Poin
 async def sweep(suite: str, system: System, plan: Plan, say: Say) -> Sweep:
     """From an idle system to beyond the knee. The system is running."""
     points = [await measure_point(system, plan.load(IDLE_PER_S), say, "idle")]
-    rate, missed = plan.first_per_s, 0
-    while len(points) < plan.most_points and missed < plan.beyond:
+    rate, best, beyond = plan.first_per_s, 0.0, 0
+    while len(points) < plan.most_points and beyond < plan.beyond:
         point = await measure_point(system, plan.load(rate), say, "sweep")
         points.append(point)
-        missed += point.goodput_per_s < CARRIED * rate
+        beyond = 0 if point.goodput_per_s > best * RISES else beyond + 1
+        best = max(best, point.goodput_per_s)
         rate *= plan.growth
     return Sweep(suite, system.name, system.title, tuple(points))
 

@@ -60,6 +60,17 @@ def test_a_figure_that_waits_is_not_judged_where_its_floor_waited_otherwise() ->
     assert [one.name for one in compare(waiting(300, 100), waiting(600, 100)).moved] == ["own"]
 
 
+def test_too_few_rounds_say_nothing_however_far_apart() -> None:
+    def rounds(count: int, own: float) -> Results:
+        base = around(100, 0.0, count)
+        return results(figure("floor", base), figure("own", around(own, 0.01, count), "floor", base))
+
+    few = compare(rounds(3, 100), rounds(15, 300))
+    assert few.few == ("suite: group: floor", "suite: group: own")
+    assert few.moved == () and few.steady == 0
+    assert [one.name for one in compare(rounds(4, 100), rounds(4, 300)).moved] == ["own"]
+
+
 def test_a_figure_with_another_floor_than_before_is_not_judged() -> None:
     base = around(100, 0.0)
     old = results(figure("floor", base), figure("own", around(120), "floor", base))

@@ -120,10 +120,11 @@ def test_latency_counts_from_when_a_transaction_was_due() -> None:
     assert found.generator_share == 0.25
 
 
-def test_the_knee_is_the_highest_rate_that_was_carried() -> None:
-    points = (point(10, 10), point(100, 99), point(200, 185), point(400, 150), point(800, 210))
+def test_the_knee_is_the_highest_rate_that_was_carried_or_the_peak() -> None:
+    points = (point(10, 10), point(100, 70), point(200, 185), point(400, 150), point(800, 190))
     assert Sweep("s", "x", "X", points).knee_per_s == 200
-    assert Sweep("s", "x", "X", points).peak_per_s == 210
+    assert Sweep("s", "x", "X", points).peak_per_s == 190
+    assert Sweep("s", "x", "X", (*points, point(1_600, 250))).knee_per_s == 250
     assert Sweep("s", "x", "X", (point(10, 5),)).knee_per_s == 5
 
 
