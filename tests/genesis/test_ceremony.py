@@ -92,6 +92,16 @@ def test_the_summary_shows_the_words_that_were_read_out_for_every_request(reques
         assert " ".join(request.words) in text
 
 
+def test_how_members_link_stands_in_the_document_and_is_libp2p_where_nothing_else_is_said(requests, unsigned):
+    assert parse_file(unsigned).genesis.transport == "libp2p"
+    settings = {"network": NETWORK, "created_ms": CREATED_MS, "trustee_threshold": 2, "trustee_faults": 1}
+    assert build(requests, **settings, transport="libp2p") == unsigned
+    chosen = parse_file(build(requests, **settings, transport="tls")).genesis
+    assert chosen.transport == "tls" and any("TLS 1.3" in line for line in summary(chosen))
+    with pytest.raises(OperatorError, match="libp2p, tls"):
+        build(requests, **settings, transport="carrier-pigeon")
+
+
 def test_requests_travel_as_text_into_the_document(requests, unsigned):
     travelled = [parse_request(render_request(request).encode()) for request in requests]
     assert travelled == requests
