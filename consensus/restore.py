@@ -107,9 +107,9 @@ def _mistrust(
     dropped votes on heights that this replica will see again, and holds others on slots that are out of its
     reach now. Both mean silence until all of those are over."""
     marks, logged = parts.ordering.marks, parts.certifier.logged
-    # Of later turns too: a chain that lags behind the log is in an earlier one.
-    views = [record.view for record in log if isinstance(record, ViewRecord) and record.epoch == marks.epoch]
-    epoch, view = marks.epoch, max([parts.changer.view, *views])
+    # Of later turns and epochs too: a chain that lags behind the log is in an earlier one.
+    views = [(record.epoch, record.view) for record in log if isinstance(record, ViewRecord)]
+    epoch, view = max([(marks.epoch, parts.changer.view), *views])
     if logged > executed:
         height = logged + parts.setting.parameters.window
         parts.ballot.keep_silent(epoch, view, height, out, CHAIN_LACKS_THE_LOG)

@@ -182,7 +182,11 @@ class Steps:
         if message.epoch != self.marks.epoch:
             out.reject("epoch", message)
         elif self.parts.changer.on_new_view(message, self.marks, out):
+            could_vote = self.may_vote
             self._enter(message, now, out)
+            if not could_vote:
+                # The view that the hold waited for: blocks that were executed meanwhile lack this one's vote.
+                self.vote_on_all(out)
 
     # --- views ------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import pytest
 
 from consensus.messages import BlockVote, PrePrepare, ViewChange
 from consensus.parameters import Parameters
+from consensus.ready import HoldRecord, StableRecord, ViewRecord
 from consensus.types import ReplicaSet, Voter
 from tests.consensus.cluster import Cluster
 from tests.consensus.fakes import batch, fake_signature, key_of, members
@@ -155,3 +156,20 @@ def test_what_a_replica_says_of_views_is_signed_with_the_epochs_key():
     ready = solo.wait(30_000)
     [change] = sent(ready, ViewChange)[:1]
     assert change.epoch == 1 and solo.checked(change).message == change, "its signature is the new key's"
+
+
+def test_a_chain_that_is_older_than_its_log_does_not_forget_the_view_left_in_a_later_epoch():
+    """Its VIEW-CHANGE may be all that keeps the quorum for that view from what is ordered before it."""
+    log = [
+        StableRecord(certificate(ACTIVE - 1)),
+        ViewRecord(1, 0, False),
+        StableRecord(certificate(ACTIVE, epoch=1)),
+        ViewRecord(1, 5, True),
+    ]
+    parameters = Parameters(window=2)
+    solo = Solo(3, replica_sets=border(LEFT), parameters=parameters, records=log)
+    height = ACTIVE + parameters.window
+    assert solo.log[len(log) :] == [HoldRecord(1, 5, height)]
+    solo.install(certificate(height, voters=(1, 2, 3), epoch=1))
+    status = solo.replica.status()
+    assert (status.epoch, status.view, status.voting) == (1, 0, False)

@@ -3,7 +3,7 @@
 import pytest
 
 from consensus.ballot import CHAIN_LACKS_THE_LOG, LOG_LACKS_THE_CHAIN, PEERS_KNOW_MORE, RESTORED
-from consensus.messages import Certified, NewView, PrePrepare, ViewChange
+from consensus.messages import BlockVote, Certified, NewView, PrePrepare, ViewChange
 from consensus.parameters import Parameters
 from consensus.ready import HoldRecord, StableRecord, ViewRecord
 from tests.consensus.fakes import batch, members
@@ -270,3 +270,14 @@ def test_who_only_catches_up_has_nothing_wrong_with_its_log():
     assert [record for record in solo.log if isinstance(record, HoldRecord)]
     assert solo.replica.held_back == (0, "")
     assert "what it said on earlier ones is not known here" in solo.replica.status().silent_because
+
+
+def test_who_was_silent_until_a_view_gives_its_block_votes_when_that_begins():
+    """With a full window nothing is executed any more that would bring them."""
+    solo = Solo(1, parameters=Parameters(window=1), records=[HoldRecord(0, 2, 0)])
+    solo.batch(REF)
+    solo.decide(FIRST)
+    assert not sent(solo.executed(1))
+    ready = solo.enter(2)
+    assert [vote.height for vote in sent(ready, BlockVote)] == [1]
+    assert [record for record in solo.log if isinstance(record, BlockVote)] == sent(ready, BlockVote)
