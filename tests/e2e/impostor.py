@@ -110,7 +110,7 @@ class Log:
             return self.has(**wanted)
 
         try:
-            await eventually(there, within_s=20)
+            await eventually(there)
         except TimeoutError:
             raise AssertionError(f"no line with {wanted} among {self.lines()[-10:]}") from None
 
