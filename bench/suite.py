@@ -19,6 +19,7 @@ class Sizes:
     leaves: int = 1_000
     write_bytes: int = 350_000
     object_mb: int = 4
+    link_mb: int = 8
 
 
 LONG_STATE_KEYS = (10_000, 100_000, 1_000_000)

@@ -20,6 +20,7 @@ TINY = Sizes(
     leaves=5,
     write_bytes=2_000,
     object_mb=1,
+    link_mb=1,
 )
 NO_PLOTS = Path("/nowhere/python")
 BRIEF = Effort(case_ns=0, sample_ns=1, min_rounds=2, max_rounds=2)
