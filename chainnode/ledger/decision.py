@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from chainnode.ledger import view
-from chainnode.ledger.diseases import NO_TREE, tree
+from chainnode.ledger.diseases import NO_TREE, Parents, tree
 from chainnode.ledger.evaluate import (
     FIRST_VERSION,
     Decision,
@@ -16,6 +16,7 @@ from chainnode.ledger.evaluate import (
     StandingConsent,
     Verdict,
     evaluate_object,
+    patient_verdict,
 )
 from chainnode.ledger.forms import ROLE_PROJECT, SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
 from chainnode.ledger.payloads import (
@@ -28,6 +29,7 @@ from chainnode.ledger.payloads import (
     Grant,
     ObjectPointer,
     Revoke,
+    UsePolicy,
     Withdraw,
 )
 from chainnode.ledger.provisions import Application, Question
@@ -63,6 +65,20 @@ class Claim:
 Claims: TypeAlias = Mapping[Source, Sequence[Claim]]
 """Every transaction that a decision rests on, in order, with each fact for which it stands. The application
 stands for no claim: it is compared with the whole request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """How the verdict on one object came about. `consents`: the records, in the order of `facts.consents`;
+    `vouched_height`: consents of lower heights were read as the head signed for the content, 0 where that did
+    not matter."""
+
+    verdict: Verdict
+    question: Question
+    policy: UsePolicy
+    facts: PatientFacts
+    consents: tuple[ConsentRecord, ...]
+    vouched_height: int
 
 
 @dataclass(slots=True)
@@ -181,6 +197,9 @@ class _Gatherer:
         )
         return PatientFacts(_covering(known.grant, pointer.object_id), max(heights), consents)
 
+    def consent_records(self, handle: bytes) -> tuple[ConsentRecord, ...]:
+        return tuple(consent for consent, _ in self._patient(handle).consents)
+
     def provider(self, role: str, batch: BatchRecord, object_id: bytes) -> Decision | None:
         slug = batch.department if role == ROLE_HEAD else ""
         name = (role, batch.member, slug)
@@ -205,6 +224,39 @@ def _object_verdict(
         steward=lambda: gatherer.provider(ROLE_STEWARD, batch, pointer.object_id),
         head=lambda: gatherer.provider(ROLE_HEAD, batch, pointer.object_id),
     )
+
+
+def weigh(
+    reader: Reader,
+    rows: RowLookup,
+    *,
+    request_id: bytes,
+    request: RequestRecord,
+    object_id: bytes,
+    time_ms: int,
+    version: int,
+) -> Weighed:
+    """The verdict on one object of a request, by the same evaluator, with the facts that it rests on."""
+    gatherer = _Gatherer(reader, rows, request_id, request, version)
+    pointer, batch = gatherer.object(object_id)
+    question = Question(
+        _application(request), pointer.data_class, time_ms, pointer.level, _diseases(reader, request, version)
+    )
+    facts = gatherer.patient(pointer)
+    _, vouched = patient_verdict(facts, question, lambda: gatherer.provider(ROLE_HEAD, batch, object_id))
+    verdict = _object_verdict(gatherer, question, pointer, batch)
+    records = gatherer.consent_records(pointer.handle)
+    return Weighed(verdict, question, batch.policy, facts, records, vouched)
+
+
+def _application(request: RequestRecord) -> Application:
+    return Application(request.member, request.purpose, request.expires_ms, request.withdrawn.height > 0)
+
+
+def _diseases(reader: Reader, request: RequestRecord, version: int) -> Parents:
+    """Read only where it may matter: a receipt proves what was read."""
+    diseased = version != FIRST_VERSION and request.purpose.permission == "DS"
+    return tree(reader) if diseased else NO_TREE
 
 
 def _common_rule(verdicts: Sequence[ObjectVerdict]) -> str:
@@ -253,11 +305,7 @@ def decide_with_claims(
     authorised height lives on; `version`: the evaluator's.
     """
     gatherer = _Gatherer(reader, rows, request_id, request, version)
-    diseased = version != FIRST_VERSION and request.purpose.permission == "DS"
-    diseases = tree(reader) if diseased else NO_TREE
-    application = Application(
-        request.member, request.purpose, request.expires_ms, request.withdrawn.height > 0
-    )
+    diseases, application = _diseases(reader, request, version), _application(request)
     verdicts: list[ObjectVerdict] = []
     providers: dict[int, None] = {}
     for object_id in request.objects:

@@ -112,16 +112,18 @@ def _concerns_purpose(provision: AnyProvision, question: Question) -> bool:
     return no and any(_included(word, purpose, diseases) for word in provision.purposes)
 
 
-def _concerns(provision: AnyProvision, question: Question) -> bool:
+def unmet(provision: AnyProvision, question: Question) -> str:
+    """The first of its terms that is not met: actor, class, level, period or purpose; "" where all are."""
     levels = provision.levels if isinstance(provision, Provision2) else ()
-    return (
-        (not provision.actors or question.application.member in provision.actors)
-        and (not provision.classes or question.data_class in provision.classes)
-        and (not levels or question.level in levels)
-        and provision.start_ms <= question.now_ms
-        and (provision.end_ms == 0 or question.now_ms <= provision.end_ms)
-        and _concerns_purpose(provision, question)
-    )
+    if provision.actors and question.application.member not in provision.actors:
+        return "actor"
+    if provision.classes and question.data_class not in provision.classes:
+        return "class"
+    if levels and question.level not in levels:
+        return "level"
+    if question.now_ms < provision.start_ms or 0 < provision.end_ms < question.now_ms:
+        return "period"
+    return "" if _concerns_purpose(provision, question) else "purpose"
 
 
 def turns_on_content(provision: AnyProvision) -> bool:
@@ -134,7 +136,7 @@ def turns_on_content(provision: AnyProvision) -> bool:
 def answer(provision: AnyProvision, question: Question, *, vouched: bool = False) -> Answer:
     """What the provision says. `vouched`: the provider signed that the object's content is within what was
     permitted."""
-    if not _concerns(provision, question):
+    if unmet(provision, question):
         return NOTHING
     found = Answer(provision.type)
     children: tuple[AnyProvision, ...] = provision.provisions

@@ -21,6 +21,9 @@ FAST = ("--kdf", "interactive")
 WHERE = ("--department", "cardio", "--study", "registry", "--policy", "HMB")
 
 
+LABEL = '{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}'
+
+
 def add_department(hospital, name, steward_file, node):
     head = hospital.folder / f"{name}.key"
     steward = ("--steward-file", steward_file, *hospital.opened, *node)
@@ -149,7 +152,7 @@ def test_from_intake_to_the_table(hospital, enrol, apply, department, ok, cli, t
     assert cli("verify", tmp_path / "yes", "--json").error["code"] == "CLI-01"
 
 
-def test_consents_and_revocations(hospital, enrol, ok, cli, tmp_path):
+def test_consents_and_revocations(hospital, enrol, apply, ok, cli, tmp_path):
     patient = enrol(1)
     ok("record", "add", patient.bundle, *WHERE, *hospital.node)
     wallet = (patient.wallet, *patient.member, *hospital.node)
@@ -157,12 +160,19 @@ def test_consents_and_revocations(hospital, enrol, ok, cli, tmp_path):
     given = ok("consent", "standing", *wallet, *terms)["consent"]
     shown = ok("consent", "list", "--handle", patient.handle, *hospital.node)
     provision = shown["standing"][0]["document"]["provision"]
-    assert (provision["purposes"], provision["classes"], provision["actors"]) == (
-        ["HMB"],
-        ["conditions"],
-        [0],
-    )
+    assert [provision[one] for one in ("purposes", "classes", "actors")] == [["HMB"], ["conditions"], [0]]
     assert provision["end_ms"] == 1_924_992_000_000
+    exported = tmp_path / "exported.json"
+    exported.write_text(cli("consent", "export", patient.handle, given, *hospital.node).out)
+    again = ok("consent", "standing", *wallet, "--fhir", exported)["consent"]
+    listed = ok("consent", "list", "--handle", patient.handle, *hospital.node)["standing"]
+    assert listed[0]["document"] == listed[1]["document"] and listed[1]["record"]["consent_id"] == again
+    request, _ = apply("--purpose", "HMB", "--from", "hospital-a", "--class", "conditions")
+    why = cli("consent", "explain", request, *hospital.node).out
+    assert f"consent {given} of height" in why and "says nothing, for its actor is another one" in why
+    exported.write_text(exported.read_text().replace('"class"', '"securityLabel": [' + LABEL + '], "class"'))
+    wide = cli("consent", "standing", *wallet, "--fhir", exported, "--json")
+    assert wide.error["code"] == "feature-not-in-force"
     ok("consent", "revoke", *wallet, "--consent", given)
     ok("consent", "revoke", *wallet, "--class", "observations")
     ok("consent", "revoke", *wallet, "--all")

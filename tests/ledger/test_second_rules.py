@@ -1,4 +1,4 @@
-"""The feature `consent-2` on a chain: nothing of it before its height, all of it from there on, receipts too."""
+"""The feature `consent-2` on a chain: nothing of it before its height, all of it from there on."""
 
 import pytest
 from msgspec import structs

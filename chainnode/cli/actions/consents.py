@@ -9,7 +9,7 @@ from chainnode.cli.errors import bad_input
 from chainnode.cli.next_steps import command
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger import keys
-from chainnode.ledger.payloads import Consent, ConsentDocument, Revoke
+from chainnode.ledger.payloads import AnyConsent, Consent, Revoke
 from chainnode.ledger.records import (
     ConsentRecord,
     ConsentsRecord,
@@ -20,10 +20,10 @@ from chainnode.ledger.records import (
 )
 from chainnode.ledger.rows import decode_consent
 from chainnode.ledger.rules import RefusedError
-from chainnode.ledger.transaction import ID_BYTES, MAX_ROW_BYTES
-from chainnode.node.api import ChainInfo, Refused, SubmitResult
+from chainnode.ledger.transaction import ID_BYTES, Row
+from chainnode.node.api import ChainInfo, NotFound, Refused, SubmitResult
 from chainnode.vault.wallet import Wallet
-from consensus.codec import decode, encode
+from consensus.codec import encode
 
 GRANT_PREFIX = b"grant/"
 
@@ -33,7 +33,7 @@ class StandingView:
     """A standing consent; `document` is None where its row was erased or may not be read."""
 
     record: ConsentRecord
-    document: ConsentDocument | None
+    document: AnyConsent | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class ConsentsView:
 
 
 async def consent_standing(
-    client: GatewayClient, wallet: Wallet, member: int, document: ConsentDocument
+    client: GatewayClient, wallet: Wallet, member: int, document: AnyConsent
 ) -> tuple[bytes, SubmitResult]:
     """Give a standing consent; its id. Raises OperatorError CLI-02 where the document breaks a rule."""
     row = new_row(encode(document))
@@ -98,8 +98,21 @@ async def list_consents(client: GatewayClient, handle: bytes) -> ConsentsView:
     )
 
 
-async def _document(client: GatewayClient, row_digest: bytes) -> ConsentDocument | None:
+async def find_consent(client: GatewayClient, handle: bytes, consent_id: bytes) -> AnyConsent:
+    """The terms of one standing consent. Raises NotFound: there is none, or its row was erased or may not be
+    read."""
+    held = await find(client, keys.consents(handle), ConsentsRecord)
+    for one in held.consents if held else ():
+        if one.consent_id == consent_id:
+            document = await _document(client, one.provision_row)
+            if document is None:
+                raise NotFound("unknown-row", f"the terms of consent {consent_id.hex()}")
+            return document
+    raise NotFound("unknown-consent", f"handle {handle.hex()} has no consent {consent_id.hex()}")
+
+
+async def _document(client: GatewayClient, row_digest: bytes) -> AnyConsent | None:
     try:
-        return decode(await client.row(row_digest), ConsentDocument, limit_bytes=MAX_ROW_BYTES)
-    except Refused:
+        return decode_consent(Row(b"", await client.row(row_digest)))
+    except (Refused, RefusedError):
         return None

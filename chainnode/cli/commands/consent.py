@@ -1,18 +1,22 @@
 """`chainnode consent`: by the patient's wallet, through the socket of a hospital that enrolled it."""
 
 import time
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from chainnode.cli.actions import consents, grants
-from chainnode.cli.actions.base import member_number, member_slug
-from chainnode.cli.actions.fhir_consent import MAX_CONSENT_BYTES, parse_consent
+from chainnode.cli.actions.base import member_number
+from chainnode.cli.actions.consent_words import provision_words
+from chainnode.cli.actions.explain import Explained, explain
+from chainnode.cli.actions.fhir_consent import MAX_CONSENT_BYTES, UnfitError, parse_consent
+from chainnode.cli.actions.fhir_export import to_fhir
 from chainnode.cli.actions.files import read_limited
 from chainnode.cli.actions.patients import wallet_identity
 from chainnode.cli.actions.requests import resolve_request
-from chainnode.cli.errors import usage
+from chainnode.cli.errors import bad_input, usage
 from chainnode.cli.next_steps import command
 from chainnode.cli.options import (
     HeightOption,
@@ -29,11 +33,19 @@ from chainnode.cli.options import (
     open_key,
     split_list,
 )
-from chainnode.cli.output import show, table, when
+from chainnode.cli.output import show, table
 from chainnode.cli.views import done, short, submitted
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger.forms import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
-from chainnode.ledger.payloads import DATA_CLASSES, DENY, PERMISSIONS, PERMIT, ConsentDocument, Provision
+from chainnode.ledger.payloads import (
+    DATA_CLASSES,
+    DENY,
+    PERMISSIONS,
+    PERMIT,
+    AnyConsent,
+    ConsentDocument,
+    Provision,
+)
 from chainnode.ledger.rows import SCOPE_RESEARCH, STATUS_ACTIVE
 from chainnode.ledger.transaction import ID_BYTES
 from chainnode.node.api import ChainInfo, Role, SubmitResult
@@ -103,7 +115,8 @@ def standing(
     member: MemberOption,
     passphrase_file: PassphraseOption,
     fhir: Annotated[
-        Path | None, typer.Option("--fhir", help="The terms as a FHIR R4 Consent (JSON).", show_default=False)
+        Path | None,
+        typer.Option("--fhir", help="The terms as a FHIR R4 or R5 Consent (JSON).", show_default=False),
     ] = None,
     deny_: Annotated[bool, typer.Option("--deny", help="The terms say no instead of yes.")] = False,
     purpose: Annotated[
@@ -194,6 +207,70 @@ def revoke(
     show(submitted(result), done("Revocation", result), json=json)
 
 
+@app.command("explain")
+def explain_(
+    request: RequestArgument,
+    object_: Annotated[
+        list[str] | None, typer.Option("--object", help="Only these objects, by their whole ids.")
+    ] = None,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    strong: StrongOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Say in words what a release would decide now, and which provision of which consent decides."""
+    target = Target(home, socket, Role.STEWARD, min_height, strong=strong)
+    objects = [hex_id(one, ID_BYTES, "object") for one in split_list(object_)]
+
+    async def action(client: GatewayClient) -> Explained:
+        return await explain(client, await resolve_request(client, request), objects)
+
+    found = target.call(action)
+    title = f"As of height {found.height}, by version {found.version} of the evaluator:"
+    show(found, title, *_explained(found), json=json)
+
+
+def _explained(found: Explained) -> list[str]:
+    """Objects with the same reasons together."""
+    groups: dict[tuple[str, ...], list[bytes]] = {}
+    for one in found.objects:
+        marked = (f"  {'>' if reason.decides else '-'} {reason.words}" for reason in one.reasons)
+        groups.setdefault((one.words, *marked), []).append(one.object_id)
+    lines = []
+    for (verdict, *reasons), ids in groups.items():
+        more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+        lines += [f"object {ids[0].hex()}{more}: {verdict}", *reasons]
+    return lines
+
+
+@app.command()
+def export(
+    handle: Annotated[str, typer.Argument(metavar="HANDLE", help="The patient's handle.")],
+    consent: Annotated[str, typer.Argument(metavar="CONSENT", help="The standing consent's whole id.")],
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """Print a standing consent as a FHIR R4 Consent (JSON); read again, it is the same consent."""
+    target = Target(home, socket, Role.STEWARD, min_height)
+    patient, id_ = hex_id(handle, ID_BYTES, "handle"), hex_id(consent, ID_BYTES, "consent")
+
+    async def action(client: GatewayClient) -> dict[str, Any]:
+        document = await consents.find_consent(client, patient, id_)
+        try:
+            return to_fhir(document, await client.info(), consent_id=id_, handle=patient)
+        except UnfitError as error:
+            raise bad_input(
+                f"the consent cannot be told in FHIR's words: {error}",
+                command("consent", "list", "--handle", handle, remark="shows it"),
+            ) from None
+
+    found = target.call(action)
+    show(found, *dumps(found, indent=2).splitlines(), json=json)
+
+
 @app.command("list")
 def list_(
     wallet_file: Annotated[Path | None, typer.Argument(help="The patient's wallet.")] = None,
@@ -242,15 +319,8 @@ def _data(view: consents.ConsentsView) -> dict[str, Any]:
     }
 
 
-def _terms(info: ChainInfo, document: ConsentDocument | None) -> str:
-    if document is None:
-        return "(erased, or not for this role)"
-    root = document.provision
-    until = f"; until {when(root.end_ms)} UTC" if root.end_ms else ""
-    parts = (root.purposes, root.classes, [f"for {member_slug(info, number)}" for number in root.actors])
-    named = "; ".join(", ".join(part) for part in parts if part) or "anything"
-    exceptions = f", {len(root.provisions)} exceptions" if root.provisions else ""
-    return f"{root.type} {named}{until}{exceptions}"
+def _terms(info: ChainInfo, document: AnyConsent | None) -> str:
+    return "(erased, or not for this role)" if document is None else provision_words(document.provision, info)
 
 
 def _tables(view: consents.ConsentsView) -> list[Any]:

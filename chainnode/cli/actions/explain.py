@@ -1,0 +1,165 @@
+"""`consent explain`: the evaluator of the chain on what a node says stands now, and its reasons in words.
+
+Facts are read from the node one by one, each only when the evaluator asks for it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chainnode.cli.actions import consent_words as words
+from chainnode.cli.actions.requests import request_record
+from chainnode.gateway.client import GatewayClient
+from chainnode.ledger import keys
+from chainnode.ledger.decision import Weighed, weigh
+from chainnode.ledger.evaluate import version_at
+from chainnode.ledger.records import ObjectIndex, RequestRecord
+from chainnode.ledger.transaction import Row
+from chainnode.node.api import ChainInfo, NotFound, Refused
+from consensus.codec import encode
+
+OBJECT_PREFIX = keys.object_index(b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A standing consent in a verdict. `path`: its deciding provision's place, "" where it says nothing."""
+
+    consent_id: bytes
+    answer: str
+    path: str
+    decides: bool
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The verdict that one object would get now, and why."""
+
+    object_id: bytes
+    rule: str
+    basis: str
+    words: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """`version`: the evaluator's; as of the node's block at `height`, of `time_ms`."""
+
+    version: int
+    height: int
+    time_ms: int
+    objects: tuple[Explanation, ...]
+
+
+class _Missing(Exception):
+    """No error: it says what to fetch next."""
+
+    def __init__(self, kind: str, name: bytes) -> None:
+        self.kind, self.name = kind, name
+
+
+@dataclass(slots=True)
+class _Fetched:
+    """A Reader, and a lookup of rows, over what was fetched so far."""
+
+    entries: dict[bytes, bytes | None] = field(default_factory=dict)
+    objects: dict[bytes, bytes] = field(default_factory=dict)
+    rows: dict[bytes, Row | None] = field(default_factory=dict)
+
+    def get(self, key: bytes) -> bytes | None:
+        if key not in self.entries:
+            raise _Missing("entry", key)
+        return self.entries[key]
+
+    def index(self, key: bytes) -> bytes | None:
+        if key not in self.objects:
+            raise _Missing("object", key)
+        return self.objects[key]
+
+    def row(self, digest: bytes) -> Row | None:
+        if digest not in self.rows:
+            raise _Missing("row", digest)
+        return self.rows[digest]
+
+    async def fetch(self, client: GatewayClient, missing: _Missing) -> None:
+        if missing.kind == "entry":
+            found = (await client.read(missing.name, limit=1)).entries
+            self.entries[missing.name] = found[0].value if found else None
+        elif missing.kind == "row":
+            try:
+                self.rows[missing.name] = Row(b"", await client.row(missing.name))
+            except Refused:
+                self.rows[missing.name] = None
+        else:
+            object_id = missing.name.removeprefix(OBJECT_PREFIX)
+            pointer, batch, _ = await client.object(object_id)
+            # Only a batch's record is asked for by its root, so any name does that is its own.
+            self.objects[missing.name] = encode(ObjectIndex(object_id, 0, pointer))
+            self.entries[keys.batch(object_id)] = batch
+
+
+async def explain(client: GatewayClient, request_id: bytes, objects: Sequence[bytes] = ()) -> Explained:
+    """What a release would decide now on each object of an application, or on some.
+
+    Raises NotFound, where an object is not part of it too.
+    """
+    request, info = await request_record(client, request_id), await client.info()
+    for object_id in objects:
+        if object_id not in request.objects:
+            raise NotFound("not-in-request", f"object {object_id.hex()} is not part of the application")
+    fetched, height = _Fetched(), info.height + 1
+    version = await _version(client, fetched, height)
+    found = []
+    for object_id in objects or request.objects:
+        weighed = await _weighed(client, fetched, request_id, request, object_id, info.time_ms, version)
+        found.append(_explanation(object_id, weighed, info))
+    return Explained(version, info.height, info.time_ms, tuple(found))
+
+
+async def _version(client: GatewayClient, fetched: _Fetched, height: int) -> int:
+    while True:
+        try:
+            return version_at(fetched, height)
+        except _Missing as missing:
+            await fetched.fetch(client, missing)
+
+
+async def _weighed(
+    client: GatewayClient,
+    fetched: _Fetched,
+    request_id: bytes,
+    request: RequestRecord,
+    object_id: bytes,
+    time_ms: int,
+    version: int,
+) -> Weighed:
+    while True:
+        try:
+            return weigh(
+                fetched,
+                fetched.row,
+                request_id=request_id,
+                request=request,
+                object_id=object_id,
+                time_ms=time_ms,
+                version=version,
+            )
+        except _Missing as missing:
+            await fetched.fetch(client, missing)
+
+
+def _explanation(object_id: bytes, weighed: Weighed, info: ChainInfo) -> Explanation:
+    decided, said = words.deciding(weighed), words.answers(weighed)
+    reasons = tuple(
+        Reason(
+            record.consent_id,
+            said[at].type,
+            words.place(said[at].path) if said[at].type else "",
+            at in decided,
+            words.consent_words(weighed, at, info),
+        )
+        for at, record in enumerate(weighed.consents)
+    )
+    verdict = weighed.verdict
+    return Explanation(object_id, verdict.rule, verdict.basis, words.verdict_words(weighed), reasons)
