@@ -250,6 +250,7 @@ async def departure(council: Council) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.timeout(900)  # many commands, one after the other
 async def test_members_come_and_go_and_every_epoch_can_be_proven(
     consortium: Consortium, tmp_path: Path
 ) -> None:

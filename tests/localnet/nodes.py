@@ -15,8 +15,8 @@ from tests.localnet.consortium import Consortium, Hospital, Say
 from tests.localnet.errors import LOCALNET_NODE
 from tests.localnet.shown import shown
 
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 15.0
+START_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 60.0
 LOG_LINES = 20
 """Of a log, in an error."""
 SILENCE_S = 5.0
