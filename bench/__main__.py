@@ -101,7 +101,7 @@ def _show(results: Results, folder: Path, plots: Path, *, as_json: bool) -> None
 
 
 def _measure_network(name: str, plan: Plan, folder: Path, plots: Path, *, as_json: bool) -> int:
-    """0, or 1 where a system does not start."""
+    """0, or 1 where a system does not start or is gone."""
     out, began = console(stderr=True), time.monotonic()
 
     def say(text: str) -> None:
@@ -112,7 +112,7 @@ def _measure_network(name: str, plan: Plan, folder: Path, plots: Path, *, as_jso
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             results = runner.run(run_it(folder, plan, say))
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
         sys.stderr.write(f"bench: {error}\n")
         return EXIT_FAILED
     except KeyboardInterrupt:

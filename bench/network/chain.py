@@ -68,10 +68,9 @@ class ChainSystem:
         self._nodes.start()
         try:
             await self._nodes.ready()
-        except OperatorError as error:
-            self.stop()
-            raise RuntimeError(str(error)) from error
-        await until_listening(self.feeds())
+            await until_listening(self.feeds())
+        except (OperatorError, TimeoutError) as error:
+            raise RuntimeError(f"chainnode did not start: {error}") from error
         if not self._patients:
             await self._enrol()
 

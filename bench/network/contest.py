@@ -85,8 +85,8 @@ async def contest(
     """Sweep every system, then the rounds. The first entry is the floor that all are measured against."""
     sweeps = []
     for entry in entries:
-        await entry.system.start()
         try:
+            await entry.system.start()
             found = await sweep(suite, entry.system, plan, say)
             if entry.while_up is not None:
                 await entry.while_up(found)
@@ -100,8 +100,8 @@ async def contest(
 
 
 async def _round(entry: Entry, knee_per_s: float, plan: Plan, say: Say, what: str) -> None:
-    await entry.system.start()
     try:
+        await entry.system.start()
         for name, share, load in (
             ("half", 0.5, plan.load),
             ("saturated", SATURATION, plan.load),
