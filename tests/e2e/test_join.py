@@ -183,7 +183,7 @@ async def test_a_damaged_chain_is_moved_aside_and_taken_over_anew(world: World) 
     aside = Path(line["aside"])
     assert aside in list((home / "store").iterdir())
     assert votes, "they are not touched"
-    report = await report_of(world)
+    report = await eventually(lambda: report_of(world))
     assert report is not None and any(str(aside) in alarm for alarm in report.alarms)
 
     async def held() -> bool:
