@@ -12,7 +12,7 @@ _HOMES = {
 
 def transport_of(name: str, config: TransportConfig, tap: Tap | None = None) -> Transport:
     """The transport of that name, of genesis.model.TRANSPORTS. What it needs is imported here: the libraries
-    of libp2p hold some 60 MB, which a node on TLS does without."""
+    of libp2p hold some 40 MB, which a node on TLS does without."""
     module, kind = _HOMES[name]
     made: Transport = getattr(import_module(module), kind)(config, tap)
     return made

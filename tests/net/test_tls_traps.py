@@ -16,15 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from chainnode.net import tls_host
 from chainnode.net.framing import WRITE_BYTES, LinkFault, Operation, encode_control, join_frames
 from chainnode.net.port import Channel, CloseReason, Peer, Tap, Transport, TransportConfig
 from chainnode.net.tls_identity import Credentials, certificate, certified_key, context
 from chainnode.net.tls_transport import TlsTransport
 from chainnode.net.tls_wire import LaneReader, lane_piece
-from tests.net.hostile_contract import HostileContract, link_of
+from tests.net.hostile_contract import HostileContract, link_of, until_closed
 from tests.net.tls_player import TlsPlayer, connected_with
 from tests.net.transport_net import (
     FRAME_BYTES,
+    HANG_S,
     LIMITS,
     Net,
     address,
@@ -151,6 +153,29 @@ async def test_a_handshake_byte_by_byte_ends_in_time(node: Transport) -> None:
             await asyncio.sleep(0.02)
     await until(lambda: any(line["event"] == "no link" for line in lines))
     assert next(one["detail"] for one in lines if one["event"] == "no link") == "it was not done in time"
+    writer.transport.abort()
+
+
+async def test_strangers_keep_their_places_for_a_while_and_members_that_are_refused_do_not(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That bounds how many handshakes a second somebody without a key can have of the node's loop."""
+    monkeypatch.setattr(tls_host, "_STRANGER_PAUSE_S", 3_600)
+    limits = replace(LIMITS, pending_inbound_per_host=2, handshake_timeout_ms=10 * 1_000 * HANG_S)
+    node = await net.start(config(1, {0: Peer(key(0))}, limits=limits))
+    player = TlsPlayer()
+    for _ in range(3):  # with a member's key, but no Hello
+        async with player.connected(address(node), 1, 0) as member:
+            await (await member.open(Channel.VOTES)).write(join_frames([b"x"]))
+            await until_closed(player, await member.open(Channel.VOTES))
+    for _ in range(2):
+        with contextlib.suppress(*player.closed):
+            async with player.connected(address(node), 1, 0, seed_of=8) as member:
+                await member.read(Channel.VOTES)
+    reader, writer = await asyncio.open_connection(*address(node))
+    async with asyncio.timeout(HANG_S):
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b"", "closed before anything was said"
     writer.transport.abort()
 
 
