@@ -11,15 +11,16 @@ from chainnode.node.api import Outcome, ReadResult, ReadTimeout
 from chainnode.node.reads import Reads
 from chainnode.node.strong import BARRIER_TIMEOUT_MS, StrongReads
 from consensus.parameters import Parameters
+from tests.histories import __main__ as command
 from tests.histories.__main__ import main
 from tests.histories.history import GRANT, OK, READ, REVOKE, TAKEN, UNKNOWN
 from tests.histories.simulated import HistoryWorld, history_plan
 from tests.sim.scenario import Fault, Plan
 from tests.sim.trace import Violation
 
-SEEDS = (1, 2, 9)
-CAUGHT_WITHIN = 30
-"""Seeds. Each bug is caught by about every fourth."""
+SEEDS = (1, 2)
+CAUGHT_WITHIN = 24
+"""Seeds. Each bug is caught by every second at least."""
 
 
 def trouble() -> Plan:
@@ -38,6 +39,18 @@ def trouble() -> Plan:
         faulty=(),
         faults=faults,
         trouble_ms=11_500,
+    )
+
+
+def lagging(seed: int) -> Plan:
+    """One of four has a slow disk, and so hears of everything late."""
+    return replace(
+        trouble(),
+        seed=seed,
+        parameters=Parameters(window=4, base_timeout_ms=2_000, max_timeout_ms=4_000),
+        delay_ms=(1, 3),
+        faults=(Fault(1_000, "slow-disk", 3, 10_000, amount=15),),
+        trouble_ms=4_000,
     )
 
 
@@ -60,7 +73,7 @@ def test_a_history_with_races_lost_answers_restarts_and_a_view_change_is_lineari
 
 
 def test_a_history_replays_exactly() -> None:
-    worlds = [HistoryWorld(history_plan(SEEDS[1])) for _ in range(2)]
+    worlds = [HistoryWorld(lagging(0)) for _ in range(2)]
     for world in worlds:
         world.run()
     assert worlds[0].record.history == worlds[1].record.history
@@ -93,33 +106,21 @@ async def _whatever_is_here(reads: Reads, key: bytes, *, min_height: int, **aske
 
 _state = Reads.state
 
-BUGS: dict[str, tuple[type, str, Callable[..., Any], int, str]] = {
-    "a strong read without a barrier": (
-        StrongReads,
-        "height",
-        _without_barrier,
-        4,
-        "no order of these calls",
-    ),
-    "a barrier from before the read": (
-        StrongReads,
-        "_make",
-        _late_comers_share,
-        1,
-        "no order of these calls",
-    ),
-    "a read below its min_height": (Reads, "state", _whatever_is_here, 7, "too old"),
+BUGS: dict[str, tuple[type, str, Callable[..., Any], str]] = {
+    "a strong read without a barrier": (StrongReads, "height", _without_barrier, "no order of these calls"),
+    "a barrier from before the read": (StrongReads, "_make", _late_comers_share, "no order of these calls"),
+    "a read below its min_height": (Reads, "state", _whatever_is_here, "too old"),
 }
-"""What is replaced by what, a seed to begin with that is known to show it, and what the checker says."""
+"""What is replaced by what, and what the checker says."""
 
 
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_caught(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    owner, name, wrong, first, says = BUGS[bug]
+    owner, name, wrong, says = BUGS[bug]
     monkeypatch.setattr(owner, name, wrong)
-    for seed in range(first, first + CAUGHT_WITHIN):
+    for seed in range(CAUGHT_WITHIN):
         try:
-            HistoryWorld(history_plan(seed)).run()
+            HistoryWorld(lagging(seed)).run()
         except Violation as found:
             assert says in str(found)
             return
@@ -132,6 +133,7 @@ def test_the_command_says_how_many_passed_and_shows_what_did_not(
     assert main(["--seed", "2"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 0 failed"
     monkeypatch.setattr(StrongReads, "height", _without_barrier)
-    assert main(["--seed", "4"]) == 1
+    monkeypatch.setattr(command, "history_plan", lagging)
+    assert main(["--seeds", "2"]) == 1
     shown = capsys.readouterr().out
-    assert "<- not explained" in shown and "python -m tests.histories --seed 4" in shown
+    assert "<- not explained" in shown and "replay: python -m tests.histories --seed " in shown
