@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how far. Rates per second; a sweep ends behind `beyond` that raise the goodput no more."""
+    """How long and how far. Rates per second; a sweep ends behind `beyond` that carry no half, or no more."""
 
     first_per_s: float = 150.0
     growth: float = 1.6
@@ -73,7 +73,8 @@ async def sweep(suite: str, system: System, plan: Plan, say: Say) -> Sweep:
     while len(points) < plan.most_points and beyond < plan.beyond:
         point = await measure_point(system, plan.load(rate), say, "sweep")
         points.append(point)
-        beyond = 0 if point.goodput_per_s > best * RISES else beyond + 1
+        rises = point.goodput_per_s > max(best * RISES, rate / 2)
+        beyond = 0 if rises else beyond + 1
         best = max(best, point.goodput_per_s)
         rate *= plan.growth
     return Sweep(suite, system.name, system.title, tuple(points))
