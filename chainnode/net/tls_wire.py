@@ -175,9 +175,6 @@ class TlsWire:
                 parts.append(part)
         except ssl.SSLWantReadError:
             return b"".join(parts)
-        except ssl.SSLError:
-            if not parts:  # what came before it counts; it is raised again
-                raise
         if not parts:
             raise LinkFault(CloseReason.CLOSED_BY_PEER, "by TLS's own word")
         return b"".join(parts)
