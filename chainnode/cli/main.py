@@ -45,7 +45,8 @@ ENTRIES = {
     "patient": Entry("patient", "Enrolment: enrol, link, attest, prove, show, list."),
     "record": Entry("record", "Clinical records: add, list."),
     "request": Entry("request", "Applications for data: new, list, approve, deny, withdraw, release, fetch."),
-    "consent": Entry("consent", "A patient's consent: sign, deny, standing, revoke, list."),
+    "consent": Entry("consent", "A patient's consent: sign, deny, standing, revoke, list, explain, export."),
+    "diseases": Entry("diseases", "The tree of diseases that purposes may name: check, publish."),
 }
 
 HELP = """A permissioned chain for hospitals: clinical data is released for research only when the

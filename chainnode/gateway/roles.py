@@ -18,6 +18,7 @@ from chainnode.ledger.payloads import (
     Grant,
     Payload,
     ProveEnrolment,
+    PublishDiseases,
     RequestRelease,
     Revoke,
     Withdraw,
@@ -66,6 +67,7 @@ SUBMITS: dict[Role, frozenset[type]] = {
     Role.STEWARD: frozenset(
         {
             ChangeMembership,
+            PublishDiseases,
             AddDepartment,
             AddStudy,
             EnrolPatient,

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -21,6 +22,7 @@ FAST = ("--kdf", "interactive")
 WHERE = ("--department", "cardio", "--study", "registry", "--policy", "HMB")
 
 
+EARLY, DISEASES = "feature-not-in-force", Path(__file__).parents[2] / "docs" / "diseases.json"
 LABEL = '{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}'
 
 
@@ -171,8 +173,9 @@ def test_consents_and_revocations(hospital, enrol, apply, ok, cli, tmp_path):
     why = cli("consent", "explain", request, *hospital.node).out
     assert f"consent {given} of height" in why and "says nothing, for its actor is another one" in why
     exported.write_text(exported.read_text().replace('"class"', '"securityLabel": [' + LABEL + '], "class"'))
-    wide = cli("consent", "standing", *wallet, "--fhir", exported, "--json")
-    assert wide.error["code"] == "feature-not-in-force"
+    assert cli("consent", "standing", *wallet, "--fhir", exported, "--json").error["code"] == EARLY
+    by = ("--steward-file", hospital.steward_file, *hospital.opened, *hospital.node, "--json")
+    assert cli("diseases", "publish", DISEASES, *by).error["code"] == EARLY
     ok("consent", "revoke", *wallet, "--consent", given)
     ok("consent", "revoke", *wallet, "--class", "observations")
     ok("consent", "revoke", *wallet, "--all")
