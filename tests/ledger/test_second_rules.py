@@ -11,6 +11,7 @@ from chainnode.ledger.payloads import (
     DENY,
     PERMIT,
     Consent,
+    ConsentDocument2,
     Provision,
     Provision2,
     PublishDiseases,
@@ -185,5 +186,8 @@ def test_a_consent_of_another_form_is_refused(provision: Provision | Provision2)
 def test_forms_are_told_apart_by_their_bytes() -> None:
     for provision in (Provision(PERMIT), WIDE):
         assert decode_consent(consent_row("good", provision)).provision == provision
+    frozen = "95a9636f6e73656e742d32a6616374697665a8726573656172636800"
+    bare = ConsentDocument2("active", "research", 0, Provision2(PERMIT))
+    assert encode(bare).hex() == frozen + "9ba67065726d6974909090000090900000" + "90"
     with pytest.raises(RefusedError):
         decode_consent(row("odd", encode(("consent-3", "active", "research", 0, WIDE))))
