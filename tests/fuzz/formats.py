@@ -9,6 +9,7 @@ from functools import cache
 
 from msgspec import structs
 
+from chainnode.cli.actions.fhir_consent import parse_consent
 from chainnode.intake.bundle import Limits, parse_bundle
 from chainnode.intake.errors import BundleError
 from chainnode.intake.process import process_bundle
@@ -21,6 +22,7 @@ from chainnode.ledger.transaction import BatchBody, SignedBatch, Submission, bat
 from chainnode.ledger.verification import verify_receipt
 from chainnode.net.framing import FrameReader, LinkFault, join_frames
 from chainnode.net.wire import SnapshotOffer, decode_frame, encode_frame
+from chainnode.node.api import ChainInfo
 from chainnode.node.archive import ArchiveError
 from chainnode.node.certified import CertifiedBlock, decode_blocks
 from chainnode.node.items import History, Item, PersonalRows, StatePart, StateValue, Transactions
@@ -120,6 +122,13 @@ def read_record(data: bytes) -> object:
 def read_evidence_pair(data: bytes) -> object:
     first, second = decode(data, tuple[bytes, bytes], limit_bytes=LIMIT)
     return proven(first, second, key=key_of(2), chain_id=CHAIN, verify=fake_verify, limit_bytes=LIMIT)
+
+
+CONSENTS = (
+    b'{"resourceType":"Consent","status":"active","scope":{"coding":[{"code":"research"}]},"dateTime":"2027",'
+    b'"provision":{"type":"permit","period":{"end":"2030"},"purpose":[{"code":"HMB"}],"provision":[]}}',
+    b'{"resourceType":"Consent","status":"draft","date":"2027","decision":"deny","category":[],"provision":[]}',
+)
 
 
 def consensus_formats() -> list[Format]:
@@ -249,6 +258,10 @@ def read_bundle(data: bytes) -> object:
     return process_bundle(data, profile="safe-harbor", key=bytes(range(32)), random=counting())
 
 
+def read_consent(data: bytes) -> object:
+    return parse_consent(data, ChainInfo(CHAIN, "net", 0, ((0, "hospital-a", "A"),), 1, 1, 1_000, b""))
+
+
 def admission() -> bytes:
     """A change of members that four hospitals signed."""
     made = MembershipChange(
@@ -292,6 +305,7 @@ def file_formats() -> list[Format]:
             (resources,),
         ),
         Format("FHIR bundle", "json", read_bundle, (BundleError,), (resources,)),
+        Format("FHIR consent", "json", read_consent, (OperatorError,), CONSENTS),
     ]
 
 
