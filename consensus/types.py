@@ -17,8 +17,8 @@ Digest = bytes
 HEADER_VERSION = 1
 
 TURN_VIEWS = 1_000_000
-"""Views of one turn (rules.turn_of): view 3,000,002 is the third one of turn 3. No turn uses them up: at the
-longest timeout that would take a year without a block."""
+"""Views of one turn (rules.turn_of): view 3,000,002 is the third one of turn 3. No turn uses them up: with
+the default timeouts that would take a year without a block, with the shortest ones allowed eleven days."""
 
 
 @dataclass(frozen=True, slots=True)
