@@ -151,8 +151,12 @@ async def serve(number: int, feed: Path, ports: list[int]) -> None:
         if at != number:
             floor.dialled.append(await _dial(port, floor.on_frame))
     feeds = await loop.create_unix_server(lambda: FeedServer(floor.take), str(feed))
-    async with links, feeds:
+    try:
         await floor.run()
+    finally:
+        # Not `async with`: from Python 3.12 on that waits for connections, and the others' stay open.
+        links.close()
+        feeds.close()
 
 
 def main() -> None:
