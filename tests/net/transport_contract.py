@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator
 
 import pytest
+import uvloop
 
 from chainnode.net.port import Channel, CloseReason, Inbound, LinkEvent, Peer, Tap, Transport, TransportConfig
 from genesis.errors import OperatorError
@@ -311,3 +312,17 @@ class TransportContract:
 
     async def test_stop_before_start_is_harmless(self, net: Net) -> None:
         await self.make(config(0, {}), None).stop()
+
+    def test_four_nodes_in_one_process_run_under_uvloop(self) -> None:
+        async def main() -> list[bytes]:
+            net = Net(self.make)
+            try:
+                group = await net.group(4)
+                for peer in range(1, 4):
+                    assert group[0].try_send(peer, Channel.VOTES, b"to %d" % peer)
+                return [(await frame(group[peer])).frame for peer in range(1, 4)]
+            finally:
+                await net.close()
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            assert runner.run(main()) == [b"to 1", b"to 2", b"to 3"]
