@@ -3,8 +3,10 @@
 Facts are read from the node one by one, each only when the evaluator asks for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from chainnode.cli.actions import consent_words as words
 from chainnode.cli.actions.requests import request_record
@@ -12,10 +14,12 @@ from chainnode.gateway.client import GatewayClient
 from chainnode.ledger import keys
 from chainnode.ledger.decision import Weighed, weigh
 from chainnode.ledger.evaluate import version_at
-from chainnode.ledger.records import ObjectIndex, RequestRecord
+from chainnode.ledger.records import ObjectIndex
 from chainnode.ledger.transaction import Row
 from chainnode.node.api import ChainInfo, NotFound, Refused
 from consensus.codec import encode
+
+T = TypeVar("T")
 
 OBJECT_PREFIX = keys.object_index(b"")
 
@@ -109,42 +113,29 @@ async def explain(client: GatewayClient, request_id: bytes, objects: Sequence[by
         if object_id not in request.objects:
             raise NotFound("not-in-request", f"object {object_id.hex()} is not part of the application")
     fetched, height = _Fetched(), info.height + 1
-    version = await _version(client, fetched, height)
+    version = await _complete(client, fetched, lambda: version_at(fetched, height))
     found = []
     for object_id in objects or request.objects:
-        weighed = await _weighed(client, fetched, request_id, request, object_id, info.time_ms, version)
+        work = partial(
+            weigh,
+            fetched,
+            fetched.row,
+            request_id=request_id,
+            request=request,
+            object_id=object_id,
+            time_ms=info.time_ms,
+            version=version,
+        )
+        weighed = await _complete(client, fetched, work)
         found.append(_explanation(object_id, weighed, info))
     return Explained(version, info.height, info.time_ms, tuple(found))
 
 
-async def _version(client: GatewayClient, fetched: _Fetched, height: int) -> int:
+async def _complete(client: GatewayClient, fetched: _Fetched, work: Callable[[], T]) -> T:
+    """What `work` gives once everything that it asks `fetched` for is there."""
     while True:
         try:
-            return version_at(fetched, height)
-        except _Missing as missing:
-            await fetched.fetch(client, missing)
-
-
-async def _weighed(
-    client: GatewayClient,
-    fetched: _Fetched,
-    request_id: bytes,
-    request: RequestRecord,
-    object_id: bytes,
-    time_ms: int,
-    version: int,
-) -> Weighed:
-    while True:
-        try:
-            return weigh(
-                fetched,
-                fetched.row,
-                request_id=request_id,
-                request=request,
-                object_id=object_id,
-                time_ms=time_ms,
-                version=version,
-            )
+            return work()
         except _Missing as missing:
             await fetched.fetch(client, missing)
 
