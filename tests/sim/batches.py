@@ -43,7 +43,8 @@ class Batches:
         """With the key of the newest epoch."""
         actors = self._chain.corpus.keys_of(self._node.number)
         newest = next(iter(self._node.executor.origin_keys(self._node.number)), None)
-        return actors.get(newest or b"", self._chain.corpus.validators[self._node.number]).sign(signed)
+        actor = actors.get(newest or b"", self._chain.corpus.validators[self._node.number])
+        return self._chain.sign(actor, signed)
 
     def recover(self) -> None:
         """Batches that are on disk and in no block are ready again."""

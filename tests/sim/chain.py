@@ -5,7 +5,7 @@ message or a batch is decoded and judged once, not once for each node: the outco
 """
 
 from collections.abc import Callable, Container
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 
 from chainnode.ledger.admission import check_batch
@@ -13,16 +13,20 @@ from chainnode.ledger.epochs import Schedule, founding_schedule
 from chainnode.ledger.header import genesis_header
 from chainnode.ledger.rules import Refusal
 from chainnode.ledger.transaction import BatchBody, SignedBatch
+from chainnode.net.wire import Frame, decode_frame
 from consensus.authenticate import authenticate
 from consensus.codec import DecodeError, decode
 from consensus.messages import Authenticated, Message
 from consensus.parameters import Parameters
 from consensus.ready import Rejection
 from consensus.types import BatchRef, Digest, ReplicaSet
-from tests.ledger.world import GENESIS_MS, valid_point, verify
+from tests.ledger.world import GENESIS_MS, Actor, valid_point, verify
 from tests.sim.corpus import Corpus, corpus_for
 
 MAX_BATCH_FRAME_BYTES = 1_048_576
+
+_valid_point = cache(valid_point)
+"""The points are the corpus's, the same in every run."""
 
 
 def _fake_sign(key: bytes, signed: bytes) -> bytes:
@@ -31,6 +35,10 @@ def _fake_sign(key: bytes, signed: bytes) -> bytes:
 
 def fake_verify(key: bytes, signed: bytes, signature: bytes) -> bool:
     return sha256(key + signed).digest() * 2 == signature
+
+
+def _name(key: bytes, signed: bytes, signature: bytes) -> bytes:
+    return sha256(key + signature + signed).digest()
 
 
 class SharedChain:
@@ -44,6 +52,7 @@ class SharedChain:
         self.schedule: Schedule = founding_schedule(self.founding)
         """As far as any honest node's blocks say."""
         self.created_ms = GENESIS_MS
+        self._frames: dict[bytes, Frame] = {}
         self._messages: dict[tuple[bytes, int], Authenticated | str] = {}
         self._verified: dict[bytes, bool] = {}
         self._batches: dict[tuple[bytes, bytes], tuple[SignedBatch, BatchRef, BatchBody] | str] = {}
@@ -75,6 +84,13 @@ class SharedChain:
         key = self.schedule(sequence).key(number) or self.founding.members[number].validator_key
         return partial(_fake_sign, key)
 
+    def decoded(self, data: bytes) -> Frame:
+        """A frame between nodes. Raises DecodeError."""
+        frame = self._frames.get(data)
+        if frame is None:
+            frame = self._frames[data] = decode_frame(data, limit_bytes=self.parameters.frame_bytes)
+        return frame
+
     def authenticated(self, data: bytes, schedule: Schedule) -> Authenticated | str:
         """A message as a node's network judges it that knows these epochs, or the rule that refused it."""
         key = data, len(schedule.epochs)
@@ -95,31 +111,34 @@ class SharedChain:
     ) -> tuple[SignedBatch, BatchRef, BatchBody] | str:
         """A batch from a peer, or the rule that refused it. `keys_of`: under which keys of its origin a batch
         counts, the newest first; `certified`: batches that proven blocks name, taken from any origin."""
+        keys = {one.number: keys_of(one.number) for one in self.founding.members}
+        found: tuple[SignedBatch, BatchRef, BatchBody] | str = ""
+        for turn in range(max(1, *(len(known) for known in keys.values()))):
+            then = {origin: known[turn] for origin, known in keys.items() if turn < len(known)}
+            found = self._judged_batch(data, then)
+            if not isinstance(found, str):
+                return found
         if (data, b"") not in self._batches:
             self._batches[data, b""] = self._judge_batch(data, None)
         named = self._batches[data, b""]
-        if isinstance(named, str) or named[1].digest in certified:
-            return named
-        turns = max(1, *(len(keys_of(one.number)) for one in self.founding.members))
-        found: tuple[SignedBatch, BatchRef, BatchBody] | str = ""
-        for turn in range(turns):
-            found = self._judged_batch(
-                data, lambda origin, turn=turn: next(iter(keys_of(origin)[turn:]), None)
-            )
-            if not isinstance(found, str):
-                return found
-        return found
+        return named if isinstance(named, str) or named[1].digest in certified else found
 
     def _judged_batch(
-        self, data: bytes, key_of: Callable[[int], bytes | None]
+        self, data: bytes, keys: dict[int, bytes]
     ) -> tuple[SignedBatch, BatchRef, BatchBody] | str:
-        known = b"".join(key_of(one.number) or bytes(1) for one in self.founding.members)
+        known = b"".join(keys.get(one.number, bytes(1)) for one in self.founding.members)
         if (data, known) not in self._batches:
-            self._batches[data, known] = self._judge_batch(data, key_of)
+            self._batches[data, known] = self._judge_batch(data, keys.get)
         return self._batches[data, known]
 
+    def sign(self, actor: Actor, signed: bytes) -> bytes:
+        """A real signature. That it holds need not be found out again."""
+        signature = actor.sign(signed)
+        self._verified[_name(actor.public, signed, signature)] = True
+        return signature
+
     def _verify_once(self, key: bytes, signed: bytes, signature: bytes) -> bool:
-        name = sha256(key + signature + signed).digest()
+        name = _name(key, signed, signature)
         if name not in self._verified:
             self._verified[name] = verify(key, signed, signature)
         return self._verified[name]
@@ -137,6 +156,6 @@ class SharedChain:
             chain_id=self.chain_id,
             parameters=self.parameters,
             verify=self._verify_once,
-            valid_point=valid_point,
+            valid_point=_valid_point,
         )
         return checked.rule if isinstance(checked, Refusal) else (batch, *checked)

@@ -4,8 +4,9 @@ Their order makes sense, so most of them succeed; a workload that skips, repeats
 of refusal too. They are signed when they are handed in.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 
 from chainnode.ledger.founding import Founding
@@ -57,7 +58,9 @@ class Corpus:
         """Whoever signs for the member's node, by public key: the founding key and those that follow."""
         return _keys_of(self.validators[member], member)
 
-    def signed(self, index: int, valid_until_height: int, nonce: int) -> Submission:
+    def signed(
+        self, index: int, valid_until_height: int, nonce: int, sign: Callable[[Actor, bytes], bytes]
+    ) -> Submission:
         """The transaction at `index`, taken round."""
         said = self.transactions[index % len(self.transactions)]
         return sign_transaction(
@@ -66,7 +69,7 @@ class Corpus:
             valid_until_height=valid_until_height,
             nonce=id16(f"nonce {nonce}"),
             signer=said.actor.public,
-            sign=said.actor.sign,
+            sign=partial(sign, said.actor),
             rows=said.rows,
         )
 

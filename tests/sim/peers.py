@@ -17,7 +17,6 @@ from chainnode.net.wire import (
     OwnVotes,
     OwnVotesRequest,
     Status,
-    decode_frame,
     encode_frame,
 )
 from chainnode.node import turn as inputs
@@ -141,7 +140,7 @@ class Peers:
 
     def receive(self, peer: int, data: bytes) -> None:
         try:
-            frame = decode_frame(data, limit_bytes=self._node.world.chain.parameters.frame_bytes)
+            frame = self._node.world.chain.decoded(data)
         except DecodeError as error:
             self._node.trace(f"refuses a frame of {peer}: {error.code}")
             return

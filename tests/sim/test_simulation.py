@@ -10,6 +10,7 @@ import pytest
 from genesis.errors import EXIT_USAGE
 from tests.sim.__main__ import main
 from tests.sim.breaks import BREAKS, planted
+from tests.sim.parallel import in_order
 from tests.sim.runner import run_plan, run_seed
 from tests.sim.scenario import full_house, plan_of
 from tests.sim.table import SIZES, cost_of
@@ -90,6 +91,16 @@ def test_a_seed_replays_exactly_in_another_process(seed: int) -> None:
     assert len(found) == 1
 
 
+def test_seeds_that_run_on_several_cores_come_out_the_same_and_in_their_order() -> None:
+    bug = "send-before-persist"
+    found = [
+        [(one.seed, one.violation, one.trace_hash) for one in in_order(run_seed, range(6), jobs, bug)]
+        for jobs in (1, 2)
+    ]
+    assert found[0] == found[1]
+    assert [seed for seed, *_ in found[0]] == list(range(6)) and found[0][0][1]
+
+
 def test_different_seeds_are_different_runs() -> None:
     assert run_seed(3).trace_hash != run_seed(4).trace_hash
 
@@ -114,13 +125,13 @@ def test_a_soak_of_no_hours_is_refused(hours: str) -> None:
 
 
 def test_a_soak_counts_on_and_says_where_the_next_one_begins(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--soak", "0.00001", "--first", "31"]) == 0
+    assert main(["--soak", "0.00001", "--first", "31", "--jobs", "1"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].endswith("FIRST=32")
 
 
 def test_a_soak_stops_at_the_first_failure_with_a_short_scenario(capsys: pytest.CaptureFixture[str]) -> None:
     with planted("send-before-persist"):
-        assert main(["--soak", "1", "--first", "0"]) == 1
+        assert main(["--soak", "1", "--first", "0", "--jobs", "1"]) == 1
     shown = capsys.readouterr().out
     assert "the same in short" in shown and shown.splitlines()[-1] == "0 passed, 1 failed"
 

@@ -121,7 +121,7 @@ class World:
         self._count += 1
         longest = self.plan.parameters.validity_heights
         valid_until_height = node.executor.tip.height + random.randint(1, longest)
-        submission = self.chain.corpus.signed(index, valid_until_height, self._count)
+        submission = self.chain.corpus.signed(index, valid_until_height, self._count, self.chain.sign)
         self._submitted.append((submission, valid_until_height))
         return submission, valid_until_height
 
