@@ -144,7 +144,7 @@ _STATE = {
     "wrong-role": _PROPOSE,
     "other-key": _PROPOSE,
     "feature-not-in-force": _step(
-        "member propose feature --help", "by which the validators agree on it; status says what is in force"
+        "member propose feature --help", "by which the validators agree on it; it begins some blocks later"
     ),
     "bad-diseases": Step(remark="correct the file of diseases: docs/consent.md says what it holds"),
     "too-many-features": Step(remark="nothing: that many stand, and a feature is not taken back"),

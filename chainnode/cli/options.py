@@ -96,6 +96,11 @@ KdfOption = Annotated[
         help="Cost of opening the file (argon2id): interactive, moderate or sensitive.",
     ),
 ]
+WalletArgument = Annotated[Path, typer.Argument(help="The patient's wallet.")]
+MemberOption = Annotated[str, typer.Option("--member", help="The hospital's id that enrolled the patient.")]
+RequestArgument = Annotated[
+    str, typer.Argument(metavar="REQUEST", help="The application's id, or its first 8 digits or more.")
+]
 DepartmentOption = Annotated[str, typer.Option("--department", help="The department's id.")]
 
 
@@ -198,6 +203,15 @@ def hex_id(text: str, length: int, what: str) -> bytes:
             command(*_SHOWN_BY[what], remark="shows them"),
         )
     return bytes.fromhex(text)
+
+
+def require_digits(text: str, what: str) -> None:
+    """The first digits of an id, enough to look for it by. Raises OperatorError CLI-01."""
+    if not re.fullmatch(r"[0-9a-fA-F]{8,32}", text):
+        raise usage(
+            f"{text!r} is no {what}: 8 to 32 hex digits are needed",
+            command(*_SHOWN_BY[what], remark="shows them"),
+        )
 
 
 def known_terms(given: Iterable[str], known: Sequence[str], what: str) -> tuple[str, ...]:

@@ -120,6 +120,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], cap
             overflow="fold",
             # Cropped, a number would be another number.
             min_width=widest if numeric or whole else None,
+            # Rich takes room from the widest column first, and gives it back past the terminal's edge.
+            no_wrap=(numeric or whole) and widest >= len(column),
         )
     built.needed += 1
     for row in cells:

@@ -125,7 +125,9 @@ def check_state(
         row = rows(body.payload.provision_row)
         early = row is not None and in_second_form(row)
         if early and not features.active(reader, features.CONSENT_2, context.height):
-            return Refusal("feature-not-in-force", f"{features.CONSENT_2} at height {context.height}")
+            return Refusal(
+                "feature-not-in-force", features.wanting(reader, features.CONSENT_2, context.height)
+            )
     return rehearse(context, reader, rows, body)
 
 

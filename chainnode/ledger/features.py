@@ -55,7 +55,15 @@ def active(reader: Reader, name: str, height: int) -> bool:
 def require(reader: Reader, name: str, height: int) -> None:
     """Raises RefusedError("feature-not-in-force")."""
     if not active(reader, name, height):
-        raise RefusedError("feature-not-in-force", f"{name} at height {height}")
+        raise RefusedError("feature-not-in-force", wanting(reader, name, height))
+
+
+def wanting(reader: Reader, name: str, height: int) -> str:
+    """Why a feature is not in force in the block at `height`, in words."""
+    begins = next((one.from_height for one in _all(reader) if one.name == name), 0)
+    if begins:
+        return f"{name} is agreed on and begins at height {begins}; the next block has height {height}"
+    return f"{name} is not agreed on"
 
 
 def require_for_modifiers(reader: Reader, modifiers: Sequence[str], height: int) -> None:

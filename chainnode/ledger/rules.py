@@ -62,7 +62,7 @@ STATE_RULES: dict[str, str] = {
     "fault-tolerance-lost": "Fewer faulty members would be tolerated, and the change does not say so.",
     "frame-too-small": "With so many validators a view change would not fit a frame of this chain.",
     "not-of-accused": "The key that signed both messages is not the validator key of the member they name.",
-    "feature-not-in-force": "It needs a feature of the protocol that the validators have not agreed on yet.",
+    "feature-not-in-force": "It needs a feature of the protocol that is not agreed on or begins later.",
     "bad-diseases": "It is no tree of diseases of the one allowed form.",
     "too-many-features": "The chain has agreed on as many features of the protocol as it keeps.",
     "block-budget": "This block has evaluated as many objects as it may: ask again.",

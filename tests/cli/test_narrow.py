@@ -45,6 +45,13 @@ def test_every_column_and_every_cell_stands_there_at_any_width(width):
     assert ("┏" in text) == (width >= 80), "a table where there is room for one"
 
 
+def test_an_id_beside_long_words_leaves_room_for_the_columns_on_its_right():
+    terms = "permit HMB; conditions, observations; for hospital-d; until 2027-12-31 23:59 UTC"
+    columns = ("consent", "terms", "since height", "revoked at height")
+    text = shown(table("Standing consents", columns, [(b"c" * 16, terms, 123_456, 654_321)]), 80)
+    assert all(one in text for one in ("63" * 16, "123456", "654321", "revoked at", "┏"))
+
+
 def test_what_a_peer_waits_for_is_whole_at_60_columns():
     text = shown(why_tables(WHY)[-3], 60)
     assert all(one in text for one in ("clock (ms)", "-5", "last message", "down: silent"))

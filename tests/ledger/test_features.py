@@ -32,6 +32,9 @@ def test_a_feature_is_in_force_from_its_height_on_and_not_before():
     assert not features.active(chain.state, "erasure-2", at - 1)
     assert features.active(chain.state, "erasure-2", at)
     assert not features.active(chain.state, "another", at)
+    assert features.wanting(chain.state, "another", at) == "another is not agreed on"
+    early = f"erasure-2 is agreed on and begins at height {at}; the next block has height {at - 1}"
+    assert features.wanting(chain.state, "erasure-2", at - 1) == early
     assert [(one.name, one.from_height) for one in features.unknown(chain.state)] == [("erasure-2", at)]
 
 

@@ -23,6 +23,15 @@ def _prepare(folder: Path) -> None:
     write_bundles(folder / "bundles", BUNDLES)
 
 
+async def _name_those_that_end(nodes: Nodes) -> None:
+    """Until cancelled: what was stopped by hand stays down, and the command that starts it again is said."""
+    while True:
+        for hospital, code in nodes.ended():
+            again = chainnode("run", "--home", hospital.home)
+            say(f"{hospital.id}: ended with {code}; in another terminal, until Ctrl-C there: {again}")
+        await asyncio.sleep(0.5)
+
+
 async def localnet(folder: Path) -> None:
     """Found the network, start it, and wait for a signal. Raises OperatorError."""
     await asyncio.to_thread(_prepare, folder)
@@ -37,7 +46,9 @@ async def localnet(folder: Path) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         say("in another terminal: " + chainnode("status", "--home", consortium.hospitals[0].home))
         say("or the tour in README.md; running, Ctrl-C stops all four")
+        watching = asyncio.create_task(_name_those_that_end(nodes))
         await stop.wait()
+        watching.cancel()
         for number in SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, lambda: None)
     say("stopped: all four")

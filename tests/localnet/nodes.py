@@ -90,6 +90,15 @@ class Nodes:
         """Until the daemon ends by itself; its exit code."""
         return self._processes.pop(number).wait()
 
+    def ended(self) -> list[tuple[Hospital, int]]:
+        """Daemons that ended by themselves or by another hand, with their exit codes: each once."""
+        gone = [(number, process.poll()) for number, process in self._processes.items()]
+        for number, code in gone:
+            if code is not None:
+                del self._processes[number]
+        hospitals = self.consortium.hospitals
+        return [(hospitals[number], code) for number, code in gone if code is not None]
+
     def stop(self, *numbers: int) -> None:
         """SIGTERM, and wait; a daemon that does not end in time is killed and reported."""
         stopping = [(number, self._processes.pop(number)) for number in numbers or tuple(self._processes)]

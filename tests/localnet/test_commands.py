@@ -93,6 +93,20 @@ def test_localnet_says_how_the_start_goes_offers_bundles_and_ends_in_order(folde
     assert sorted((folder / "bundles").glob("*.json"))
 
 
+def test_localnet_names_a_node_that_was_stopped_by_hand_and_how_it_is_started_again(folder: Path) -> None:
+    process = started("-m", "tests.localnet", "--folder", folder)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("hospital-b: started"):
+            (stopped,) = pids(line)
+        if "Ctrl-C stops" in line:
+            os.kill(stopped, signal.SIGTERM)
+            break
+    code, said, errors = interrupted_at(process, "hospital-b: ended")
+    assert (code, errors) == (0, "")
+    assert said.startswith("hospital-b: ended with 0; ") and "chainnode run --home " in said
+
+
 @pytest.mark.parametrize("command", ["localnet", "demo"])
 def test_a_folder_that_the_command_did_not_make_is_not_touched(command: str, folder: Path) -> None:
     folder.mkdir()

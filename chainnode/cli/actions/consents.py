@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from chainnode.cli.actions.base import find, listed, new_row, submit
 from chainnode.cli.actions.patients import enrolment, wallet_identity
-from chainnode.cli.errors import bad_input
+from chainnode.cli.errors import bad_input, usage
 from chainnode.cli.next_steps import command
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger import keys
@@ -96,6 +96,24 @@ async def list_consents(client: GatewayClient, handle: bytes) -> ConsentsView:
         await find(client, keys.revocations(handle), RevocationRecord) or RevocationRecord(),
         tuple(requests),
     )
+
+
+async def resolve_consent(client: GatewayClient, handle: bytes, digits: str) -> bytes:
+    """The id of a patient's standing consent from its first hex digits, where only one begins so.
+
+    Raises NotFound, OperatorError CLI-01.
+    """
+    held = await find(client, keys.consents(handle), ConsentsRecord)
+    ids = [one.consent_id for one in (held.consents if held else ())]
+    found = [id_ for id_ in ids if id_.hex().startswith(digits.lower())]
+    if not found:
+        raise NotFound("unknown-consent", f"handle {handle.hex()} has no consent {digits}")
+    if len(found) > 1:
+        raise usage(
+            f"{len(found)} consents begin with {digits}: give more digits",
+            command("consent", "list", handle.hex(), remark="shows whole ids"),
+        )
+    return found[0]
 
 
 async def find_consent(client: GatewayClient, handle: bytes, consent_id: bytes) -> AnyConsent:

@@ -11,17 +11,21 @@ from typing import TypeVar
 from chainnode.cli.actions import consent_words as words
 from chainnode.cli.actions.requests import request_record
 from chainnode.gateway.client import GatewayClient
-from chainnode.ledger import keys
+from chainnode.ledger import keys, view
 from chainnode.ledger.decision import Weighed, weigh
 from chainnode.ledger.evaluate import version_at
+from chainnode.ledger.payloads import ROLE_HEAD, ROLE_PATIENT, ROLE_STEWARD
 from chainnode.ledger.records import ObjectIndex
 from chainnode.ledger.transaction import Row
+from chainnode.ledger.view import Reader
 from chainnode.node.api import ChainInfo, NotFound, Refused
 from consensus.codec import encode
 
 T = TypeVar("T")
 
 OBJECT_PREFIX = keys.object_index(b"")
+PATIENT_MISSING = "patient-not-signed"
+MISSING = (PATIENT_MISSING, "steward-not-signed", "head-not-signed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +41,15 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The verdict that one object would get now, and why."""
+    """The verdict that one object would get now, and why. `lacking`: the roles whose signatures are missing,
+    where nothing else refuses it."""
 
     object_id: bytes
     rule: str
     basis: str
     words: str
     reasons: tuple[Reason, ...]
+    lacking: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +133,8 @@ async def explain(client: GatewayClient, request_id: bytes, objects: Sequence[by
             version=version,
         )
         weighed = await _complete(client, fetched, work)
-        found.append(_explanation(object_id, weighed, info))
+        lacking = await _complete(client, fetched, partial(_lacking, fetched, request_id, object_id, weighed))
+        found.append(_explanation(object_id, weighed, lacking, info))
     return Explained(version, info.height, info.time_ms, tuple(found))
 
 
@@ -140,17 +147,36 @@ async def _complete(client: GatewayClient, fetched: _Fetched, work: Callable[[],
             await fetched.fetch(client, missing)
 
 
-def _explanation(object_id: bytes, weighed: Weighed, info: ChainInfo) -> Explanation:
-    decided, said = words.deciding(weighed), words.answers(weighed)
+def _lacking(reader: Reader, request_id: bytes, object_id: bytes, weighed: Weighed) -> tuple[str, ...]:
+    """Every signature that is still missing, where the verdict names the first; none where more is wrong."""
+    if weighed.verdict.rule not in MISSING:
+        return ()
+    found = view.object_index(reader, object_id)
+    batch = view.batch(reader, found.batch_root) if found is not None else None
+    assert batch is not None, "an object that was weighed has its batch"
+    lacking = [ROLE_PATIENT] if weighed.verdict.rule == PATIENT_MISSING else []
+    for role, slug in ((ROLE_STEWARD, ""), (ROLE_HEAD, batch.department)):
+        grant = view.grant(reader, request_id, role, number=batch.member, slug=slug)
+        if grant is None or (grant.objects and object_id not in grant.objects):
+            lacking.append(role)
+    return tuple(lacking)
+
+
+def _explanation(
+    object_id: bytes, weighed: Weighed, lacking: tuple[str, ...], info: ChainInfo
+) -> Explanation:
+    decided, answers = words.deciding(weighed), words.answers(weighed)
     reasons = tuple(
         Reason(
             record.consent_id,
-            said[at].type,
-            words.place(said[at].path) if said[at].type else "",
+            answers[at].type,
+            words.place(answers[at].path) if answers[at].type else "",
             at in decided,
             words.consent_words(weighed, at, info),
         )
         for at, record in enumerate(weighed.consents)
     )
     verdict = weighed.verdict
-    return Explanation(object_id, verdict.rule, verdict.basis, words.verdict_words(weighed), reasons)
+    more = f" Signatures missing: {', '.join(lacking)}." if lacking else ""
+    said = words.verdict_words(weighed) + more
+    return Explanation(object_id, verdict.rule, verdict.basis, said, reasons, lacking)

@@ -1,5 +1,6 @@
 """`chainnode consent`: by the patient's wallet, through the socket of a hospital that enrolled it."""
 
+import re
 import time
 from json import dumps
 from pathlib import Path
@@ -22,15 +23,19 @@ from chainnode.cli.options import (
     HeightOption,
     HomeOption,
     JsonOption,
+    MemberOption,
     PassphraseOption,
+    RequestArgument,
     SocketOption,
     StrongOption,
     Target,
+    WalletArgument,
     data_classes,
     hex_id,
     known_terms,
     moment_ms,
     open_key,
+    require_digits,
     split_list,
 )
 from chainnode.cli.output import show, table
@@ -55,11 +60,8 @@ app = typer.Typer(
     add_completion=False, help="The patient's word: one application, standing terms, revocation."
 )
 
-WalletArgument = Annotated[Path, typer.Argument(help="The patient's wallet.")]
-MemberOption = Annotated[str, typer.Option("--member", help="The hospital's id that enrolled the patient.")]
-RequestArgument = Annotated[
-    str, typer.Argument(metavar="REQUEST", help="The application's id, or its first 8 digits or more.")
-]
+HANDLE = f"[0-9a-f]{{{2 * ID_BYTES}}}"
+ConsentHelp = "by its id, or the first 8 digits or more"
 
 
 @app.command()
@@ -176,7 +178,7 @@ def revoke(
     passphrase_file: PassphraseOption,
     everything: Annotated[bool, typer.Option("--all", help="Everything that was ever given.")] = False,
     class_: Annotated[str, typer.Option("--class", help="One class: " + ", ".join(DATA_CLASSES))] = "",
-    consent: Annotated[str, typer.Option("--consent", help="One standing consent, by its whole id.")] = "",
+    consent: Annotated[str, typer.Option("--consent", help=f"One standing consent, {ConsentHelp}.")] = "",
     request: Annotated[str, typer.Option("--request", help="One application, by 8 digits or more.")] = "",
     home: HomeOption = None,
     socket: SocketOption = None,
@@ -193,7 +195,8 @@ def revoke(
         (name,) = known_terms([class_], DATA_CLASSES, "data class")
         scope, target_id = SCOPE_CLASS, name.encode()
     elif consent:
-        scope, target_id = SCOPE_CONSENT, hex_id(consent, ID_BYTES, "consent")
+        scope = SCOPE_CONSENT
+        require_digits(consent, "consent")
     wallet = open_key(WalletFile, wallet_file, passphrase_file).wallet
 
     async def action(client: GatewayClient) -> SubmitResult:
@@ -201,6 +204,10 @@ def revoke(
         if request:
             id_ = await resolve_request(client, request)
             return await consents.revoke(client, wallet, number, SCOPE_REQUEST, id_)
+        if consent:
+            _, handle = await wallet_identity(client, wallet, number)
+            id_ = await consents.resolve_consent(client, handle, consent)
+            return await consents.revoke(client, wallet, number, scope, id_)
         return await consents.revoke(client, wallet, number, scope, target_id)
 
     result = target.call(action)
@@ -247,7 +254,7 @@ def _explained(found: Explained) -> list[str]:
 @app.command()
 def export(
     handle: Annotated[str, typer.Argument(metavar="HANDLE", help="The patient's handle.")],
-    consent: Annotated[str, typer.Argument(metavar="CONSENT", help="The standing consent's whole id.")],
+    consent: Annotated[str, typer.Argument(metavar="CONSENT", help=f"The standing consent, {ConsentHelp}.")],
     home: HomeOption = None,
     socket: SocketOption = None,
     min_height: HeightOption = 0,
@@ -255,16 +262,18 @@ def export(
 ) -> None:
     """Print a standing consent as a FHIR R4 Consent (JSON); read again, it is the same consent."""
     target = Target(home, socket, Role.STEWARD, min_height)
-    patient, id_ = hex_id(handle, ID_BYTES, "handle"), hex_id(consent, ID_BYTES, "consent")
+    patient = hex_id(handle, ID_BYTES, "handle")
+    require_digits(consent, "consent")
 
     async def action(client: GatewayClient) -> dict[str, Any]:
+        id_ = await consents.resolve_consent(client, patient, consent)
         document = await consents.find_consent(client, patient, id_)
         try:
             return to_fhir(document, await client.info(), consent_id=id_, handle=patient)
         except UnfitError as error:
             raise bad_input(
                 f"the consent cannot be told in FHIR's words: {error}",
-                command("consent", "list", "--handle", handle, remark="shows it"),
+                command("consent", "list", handle, remark="shows it"),
             ) from None
 
     found = target.call(action)
@@ -273,8 +282,10 @@ def export(
 
 @app.command("list")
 def list_(
-    wallet_file: Annotated[Path | None, typer.Argument(help="The patient's wallet.")] = None,
-    handle: Annotated[str, typer.Option("--handle", help="The handle, in place of the wallet.")] = "",
+    patient: Annotated[
+        Path | None, typer.Argument(metavar="PATIENT", help="The patient's wallet, or the handle.")
+    ] = None,
+    handle: Annotated[str, typer.Option("--handle", help="The handle, in place of PATIENT.")] = "",
     member: Annotated[str, typer.Option("--member", help="With the wallet: the hospital's id.")] = "",
     passphrase_file: Annotated[
         Path | None, typer.Option("--passphrase-file", help="With the wallet.", show_default=False)
@@ -287,16 +298,18 @@ def list_(
 ) -> None:
     """What a patient said: standing consents, live ones, revocations."""
     target = Target(home, socket, Role.STEWARD, min_height, strong=strong)
+    if not handle and patient is not None and re.fullmatch(HANDLE, patient.name) and not patient.exists():
+        handle = patient.name
     if handle:
         id_ = hex_id(handle, ID_BYTES, "handle")
         view = target.call(lambda client: consents.list_consents(client, id_))
-    elif wallet_file is None or passphrase_file is None or not member:
+    elif patient is None or passphrase_file is None or not member:
         raise usage(
-            "the patient is not named: by --handle, or by the wallet with --member and --passphrase-file",
+            "the patient is not named: by the handle, or by the wallet with --member and --passphrase-file",
             command("patient", "list", remark="shows the handles"),
         )
     else:
-        wallet = open_key(WalletFile, wallet_file, passphrase_file).wallet
+        wallet = open_key(WalletFile, patient, passphrase_file).wallet
 
         async def action(client: GatewayClient) -> consents.ConsentsView:
             number = member_number(await client.info(), member)

@@ -14,10 +14,12 @@ from chainnode.cli.options import (
     HeightOption,
     HomeOption,
     JsonOption,
+    MemberOption,
     PassphraseOption,
     SocketOption,
     StrongOption,
     Target,
+    WalletArgument,
     hex_id,
     open_key,
     split_list,
@@ -136,8 +138,8 @@ def attest(
 
 @app.command()
 def prove(
-    wallet_file: Annotated[Path, typer.Argument(help="The patient's wallet.")],
-    member: Annotated[str, typer.Option("--member", help="The hospital's id that enrolled the patient.")],
+    wallet_file: WalletArgument,
+    member: MemberOption,
     passphrase_file: PassphraseOption,
     home: HomeOption = None,
     socket: SocketOption = None,

@@ -21,6 +21,7 @@ from chainnode.cli.options import (
     Kdf,
     KdfOption,
     PassphraseOption,
+    RequestArgument,
     SocketOption,
     StrongOption,
     Target,
@@ -49,7 +50,6 @@ from genesis.errors import OperatorError
 
 app = typer.Typer(add_completion=False, help="Applications for data.")
 
-RequestArgument = Annotated[str, typer.Argument(metavar="REQUEST", help="Its id, or 8 digits of it or more.")]
 ProjectOption = Annotated[Path, typer.Option("--project-file", help="The project's key file.")]
 RoleOption = Annotated[str, typer.Option("--role", help="Who signs: steward or head.")]
 KeyOption = Annotated[Path, typer.Option("--key-file", help="The signer's key file.")]
