@@ -5,7 +5,7 @@ Each replaces something by what a hurried hand might have written, for the lengt
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,26 @@ from chainnode.node.turn import Turn
 from consensus import forms, messages, normal, replica, restore, viewchange
 from consensus.checkpoint import Certifier
 from consensus.codec import encode
-from consensus.messages import BlockVote, Commit, Prepare, PreparedCertificate, PrePrepare, ViewChange, Vote
+from consensus.messages import (
+    BlockVote,
+    Commit,
+    NewView,
+    Prepare,
+    PreparedCertificate,
+    PrePrepare,
+    ViewChange,
+    Vote,
+)
 from consensus.normal import Ordering
 from consensus.output import Output
+from consensus.parameters import Parameters
 from consensus.parts import Parts
 from consensus.ready import Decided, Record
-from consensus.rules import new_view_proposals
+from consensus.rules import Watermarks, new_view_proposals
 from consensus.slots import Slot
 from consensus.steps import Steps
 from consensus.suspicion import Timers
-from consensus.types import BlockHeader, Digest, Now, ReplicaId, ReplicaSet
+from consensus.types import BlockHeader, Digest, Now, ReplicaId, ReplicaSet, ReplicaSets
 from consensus.viewchange import ViewChanger
 from tests.store.disk import FakeDisk
 
@@ -141,6 +151,29 @@ def _folder_is_not_synced(disk: FakeDisk, folder: Path) -> None:
         disk.durable_names = dict(disk.names)
 
 
+def _enter_unlogged(changer: ViewChanger, message: NewView, out: Output) -> None:
+    _enter(changer, message, out)
+    if message.replica != changer._setting.replica_id:
+        out.persist.remove(message)
+
+
+_enter = ViewChanger.enter
+
+
+def _without_new_view(parts: Parts) -> tuple[Record, ...]:
+    own = parts.setting.replica_id
+    kept = restore.retained(parts)
+    return tuple(one for one in kept if not isinstance(one, NewView) or one.replica == own)
+
+
+def _beyond_the_turn(low: int, parameters: Parameters, replica_sets: ReplicaSets) -> Watermarks:
+    marks = _above(low, parameters, replica_sets)
+    return replace(marks, high=min(low + parameters.window, marks.reach))
+
+
+_above = Watermarks.above
+
+
 def _quorum_minus_one(members: ReplicaSet) -> int:
     return max(1, (members.n + members.f + 2) // 2 - 1)
 
@@ -149,6 +182,8 @@ def _both(name: str, function: Any) -> tuple[tuple[Any, str, Any], ...]:
     """The primary's and the backups' use of a rule."""
     return (viewchange, name, function), (forms, name, function)
 
+
+_ANY_TURN = ((Watermarks, "is_of_turn", lambda marks, sequence, view: True),)
 
 BREAKS: dict[str, Break] = {
     "commit-before-prepared": Break(
@@ -220,6 +255,18 @@ BREAKS: dict[str, Break] = {
     "views-go-on-with-an-epoch": Break(
         "where other voters take over, the view is still the old one",
         ((ViewChanger, "new_epoch", lambda changer, epoch, out: None),),
+    ),
+    "forget-new-view": Break(
+        "a backup does not log the NEW-VIEW by which it entered a view",
+        ((ViewChanger, "enter", _enter_unlogged), (replica, "retained", _without_new_view)),
+    ),
+    "views-go-on-over-a-turn": Break(
+        "where another turn begins, the view is still the old one",
+        ((ViewChanger, "new_turn", lambda changer, marks, out: None), *_ANY_TURN),
+    ),
+    "order-beyond-the-turn": Break(
+        "slots of the next turn are ordered in the views of this one",
+        ((Watermarks, "above", staticmethod(_beyond_the_turn)), *_ANY_TURN),
     ),
     "never-suspect": Break(
         "no silence of a primary is long enough", ((Timers, "pulse_is_gone", lambda *_, times=1: False),)

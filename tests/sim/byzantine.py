@@ -354,21 +354,3 @@ def _spoiled(data: bytes, random: Random) -> bytes:
         return data
     at = random.randrange(len(data))
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-
-
-STRATEGIES: tuple[type[Strategy], ...] = (
-    Mute,
-    SilentPrimary,
-    SlowPrimary,
-    Equivocator,
-    Twins,
-    Forger,
-    Forgetful,
-    Hasty,
-    Withholder,
-    Spoiler,
-    Liar,
-    Mutator,
-    Selective,
-)
-BY_NAME = {strategy.name: strategy for strategy in STRATEGIES}

@@ -20,7 +20,7 @@ from consensus.messages import (
     ViewChange,
     message_sequence,
 )
-from consensus.types import BatchRef, BlockHeader, Digest
+from consensus.types import TURN_VIEWS, BatchRef, BlockHeader, Digest
 from tests.sim.bounds import Bounds
 from tests.sim.trace import Violation
 
@@ -84,6 +84,9 @@ class Checks:
         self._refs: dict[Digest, tuple[BatchRef, ...]] = {}
         self._first: dict[tuple[Any, ...], bytes] = {}
         self._within: dict[int, dict[bytes, None]] = {}
+        self._entered: dict[int, NewView] = {}
+        self._binding: dict[tuple[int, int, int], dict[int, Digest]] = {}
+        """Of a node, an epoch and a view: what the NEW-VIEW that led it there proposed, by sequence."""
 
     # --- votes ------------------------------------------------------------------------------------
 
@@ -97,7 +100,35 @@ class Checks:
                 self._follows(node, message)
             if isinstance(message, Prepare | Commit):
                 self._has_batches(node, message)
+                self._is_bound(node, message)
+            self._is_of_its_turn(node, message)
         self.count(message)
+
+    def persisted(self, node: "SimNode") -> None:
+        """A turn of an honest node is on its disk: it must not forget the view that it entered."""
+        message = node.engine.replica._parts.changer.new_view
+        if message is None or not node.honest or self._entered.get(node.number) is message:
+            return
+        self._entered[node.number] = message
+        binding = self._binding.setdefault((node.number, message.epoch, message.view), {})
+        for one in message.proposals:
+            binding.setdefault(one.sequence, one.digest(self._chain.chain_id))
+
+    def _is_bound(self, node: "SimNode", vote: Prepare | Commit) -> None:
+        """What NEW-VIEW proposed again for a slot is all that the view ever proposes for it."""
+        proposed = self._binding.get((node.number, vote.epoch, vote.view), {})
+        if node.trusted and proposed.get(vote.sequence, vote.digest) != vote.digest:
+            raise Violation(f"node {node.number} forgot what its view proposes again: {outline(vote)}")
+
+    def _is_of_its_turn(self, node: "SimNode", message: Message) -> None:
+        """A slot is ordered in the views of its own turn alone."""
+        heights = self._chain.parameters.turn_heights
+        for one in with_proposals(message):
+            if not isinstance(one, PrePrepare | Prepare | Commit):
+                continue
+            turn = (one.sequence - 1) // heights if heights else 0
+            if one.view // TURN_VIEWS != turn:
+                raise Violation(f"node {node.number} orders in another turn's view: {outline(one)}")
 
     def _has_batches(self, node: "SimNode", message: Prepare | Commit) -> None:
         for ref in self._refs.get(message.digest, ()):

@@ -43,6 +43,7 @@ class Faults:
             "isolate-on": self._arm,
             "kill-on": self._arm,
             "power-on": self._arm,
+            "kill-entered": self._arm,
             "funnel": self._arm,
             "isolate": self._isolate,
             "partition": self._partition,
@@ -115,7 +116,7 @@ class Faults:
         for fault in self._armed.get(node.number, ()):
             if not isinstance(message, WORDS[fault.amount % len(WORDS)]) or self._world.healed:
                 continue
-            if fault.kind == "funnel":
+            if fault.kind in ("funnel", "kill-entered"):
                 continue
             self._armed[node.number].remove(fault)
             node.trace(f"{fault.kind} strikes")
@@ -123,6 +124,26 @@ class Faults:
                 self._isolate(fault, node)
                 return
             node.fuse_cuts_power = fault.kind == "power-on"
+            raise Crash
+
+    def persisted(self, node: "SimNode") -> None:
+        """A turn is on the disk, and nothing of it was sent. Where a faulty member led the node into a view
+        in which it cannot vote on all that is proposed again, a fault may wait for just that: it comes back
+        in a moment, and gets the batches that it lacked."""
+        world = self._world
+        armed = [one for one in self._armed.get(node.number, ()) if one.kind == "kill-entered"]
+        parts = node.engine.replica._parts
+        message = parts.changer.new_view
+        if not armed or world.healed or message is None or world.nodes[message.replica].honest:
+            return
+        slots = [parts.ordering.slots.get(one.sequence) for one in message.proposals if one.refs]
+        if any(slot is not None and node.number not in slot.prepares for slot in slots):
+            self._armed[node.number].remove(armed[0])
+            node.trace("kill-entered strikes")
+            for one in world.links.numbers:
+                world.links.conditions.lossy.pop(((one, node.number), Channel.BULK), None)
+            world.scheduler.after(armed[0].for_ms, node.start)
+            node.fuse_cuts_power = False
             raise Crash
 
     def _proposed(self) -> None:

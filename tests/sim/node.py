@@ -248,6 +248,8 @@ class SimNode:
 
     def _carry_out(self, turn: Turn) -> None:
         self.engine.persist(turn)
+        self.world.checks.persisted(self)
+        self.world.faults.persisted(self)
         delay_ms = self.random.randint(*self.fsync_ms) if turn.records else 0
         if delay_ms:
             self.later(delay_ms, lambda: self._speak(turn))

@@ -12,7 +12,8 @@ from consensus.bounds import ONE_REF_BYTES, proposal_bytes
 from consensus.parameters import Parameters
 from consensus.types import ReplicaSet, Voter
 from genesis.membership import DEMOTE, PROMOTE, ROTATE
-from tests.sim.byzantine import STRATEGIES
+from tests.sim.strategies import STRATEGIES
+from tests.sim.turncoat import Turncoat
 
 SIZES = (4,) * 16 + (7,) * 3 + (1,)
 
@@ -76,6 +77,8 @@ STORMY = (
     + ("pause", "kill-at", "power-at")
 )
 EVERYBODY = ("kill", "power")
+TURNCOATS = 0.15
+"""Of the plans with a faulty member."""
 
 
 def plan_of(seed: int, members: int | None = None) -> Plan:
@@ -102,6 +105,10 @@ def plan_of(seed: int, members: int | None = None) -> Plan:
     for node, strategy in faulty:
         if strategy == "disk":
             faults.append(_tampering(random, node, trouble_ms))
+    turning = Random(f"turned {seed}")
+    if faulty and faulty[0][1] != "disk" and turning.random() < TURNCOATS:
+        faulty[0] = (faulty[0][0], Turncoat.name)
+        faults += _forgetting(turning, faulty[0][0], members, trouble_ms)
     return Plan(
         seed=seed,
         members=members,
@@ -213,6 +220,16 @@ def _tampering(random: Random, node: int, trouble_ms: int) -> Fault:
     kind = random.choice(("roll-back", "roll-back-votes", "bit-flip", "lose-votes"))
     at_ms = random.randint(1_000, trouble_ms)
     return Fault(at_ms, kind, node, random.choice((50, 500, 2_000)), amount=random.randint(100, at_ms))
+
+
+def _forgetting(random: Random, turncoat: int, members: int, trouble_ms: int) -> list[Fault]:
+    """One after the other misses batches, and stops just when it entered a view that proposes them again."""
+    found: list[Fault] = []
+    for at_ms in range(300, trouble_ms, 1_000):
+        node = random.choice([one for one in range(members) if one != turncoat])
+        found.append(Fault(at_ms, "starve", node, 1_500))
+        found.append(Fault(at_ms, "kill-entered", node, 30))
+    return found
 
 
 def _submits(random: Random, members: int, trouble_ms: int) -> tuple[Submit, ...]:

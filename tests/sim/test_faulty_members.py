@@ -8,9 +8,11 @@ import pytest
 from consensus.codec import encode
 from consensus.messages import Commit
 from tests.sim import bounds
-from tests.sim.byzantine import STRATEGIES
+from tests.sim.breaks import planted
 from tests.sim.links import Links
-from tests.sim.scenario import Fault, Plan, full_house
+from tests.sim.runner import run_plan
+from tests.sim.scenario import Fault, Plan, full_house, plan_of
+from tests.sim.strategies import BY_NAME
 from tests.sim.trace import Violation
 from tests.sim.world import World
 
@@ -42,7 +44,7 @@ def some(lines: Iterable[str], *parts: str) -> bool:
     return any(all(part in line for part in parts) for line in lines)
 
 
-@pytest.mark.parametrize("name", [strategy.name for strategy in STRATEGIES])
+@pytest.mark.parametrize("name", list(BY_NAME))
 def test_every_strategy_is_withstood_from_the_first_primary_on(name: str) -> None:
     assert some(said(with_faulty(name)), "certified")
 
@@ -74,6 +76,13 @@ def test_votes_that_are_changed_under_way_are_refused_by_their_signature() -> No
     plan = replace(full_house(4), faulty=(), faults=(Fault(500, "twist", 0, 1_500, amount=30),))
     lines = said(plan)
     assert some(lines, "refuses a message", "signature") and some(lines, "certified")
+
+
+def test_a_turncoat_is_believed_by_a_backup_that_forgot_its_new_view_alone() -> None:
+    plan = plan_of(219)
+    assert "turncoat" in dict(plan.faulty).values() and not run_plan(plan).violation
+    with planted("forget-new-view"):
+        assert "forgot what its view proposes again" in run_plan(plan).violation
 
 
 def test_a_peer_is_linked_with_one_of_two_twins_at_a_time() -> None:

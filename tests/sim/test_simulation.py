@@ -16,7 +16,12 @@ from tests.sim.scenario import full_house, plan_of
 from tests.sim.table import SIZES, cost_of
 
 QUICK_SEEDS = range(1_000_000, 1_000_020)
-QUICK_BREAKS = {"send-before-persist": 5, "skip-view-change-certificates": 20, "never-suspect": 20}
+QUICK_BREAKS = {
+    "send-before-persist": 5,
+    "skip-view-change-certificates": 20,
+    "never-suspect": 20,
+    "order-beyond-the-turn": 2,
+}
 """With how many seeds each is to be caught."""
 SEEDS_FILE = Path(__file__).with_name("seeds.txt")
 ROOT = SEEDS_FILE.parent.parent.parent

@@ -8,7 +8,7 @@ from random import Random
 
 from chainnode.ledger.transaction import Submission
 from chainnode.node import engine
-from tests.sim.byzantine import BY_NAME, Collusion, Twins
+from tests.sim.byzantine import Collusion, Twins
 from tests.sim.chain import SharedChain, fake_verify
 from tests.sim.changing import signed_change
 from tests.sim.checks import Checks
@@ -17,6 +17,7 @@ from tests.sim.links import Conditions, Links
 from tests.sim.node import SimNode
 from tests.sim.scenario import Change, Plan
 from tests.sim.scheduler import Scheduler
+from tests.sim.strategies import BY_NAME
 from tests.sim.trace import Trace, Violation
 
 RESTART_MS = (20, 1_500)
