@@ -13,7 +13,7 @@ import consensus
 from consensus import bounds, domain, types
 from consensus.codec import encode
 from consensus.domain import digest, signing_bytes
-from consensus.messages import Message, SignedMessage, signed_bytes
+from consensus.messages import Certified, Message, SignedMessage, signed_bytes
 from consensus.ready import HoldRecord, PreparedRecord, Record, StableRecord, ViewRecord
 from consensus.types import Attestation, BatchRef, BlockHeader, slot_digest
 from tests.consensus.fakes import CHAIN, batch, members
@@ -101,6 +101,7 @@ def test_each_message_signs_what_the_record_says(message: SignedMessage, expecte
         ("block-vote", block_vote(9, 1)),
         ("view-change", CHANGES[1]),
         ("new-view", NEW_VIEW),
+        ("certified", Certified(certificate(4), 9)),
         ("view", ViewRecord(1, 2, True)),
         ("hold", HoldRecord(1, 2, 3)),
         ("prepared", PreparedRecord(prepared(FIRST))),

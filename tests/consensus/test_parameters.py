@@ -65,3 +65,15 @@ def test_turns_are_two_windows_long_or_there_are_none(turn_heights: int):
 
 def test_eight_windows_are_validity_enough():
     assert violations(Parameters(window=32, validity_heights=256)) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"block_bytes": 262_144},
+        {"frame_bytes": 524_288},
+        {"max_timeout_ms": 2_000, "base_timeout_ms": 2_000},
+    ],
+)
+def test_a_block_holds_one_batch_a_frame_two_and_a_timeout_need_not_grow(changes: dict[str, int]):
+    assert violations(structs.replace(Parameters(), **changes)) == []
