@@ -45,10 +45,15 @@ class _Stored(ABC):
     ) -> Self:
         """Draw fresh keys and write them. Raises OperatorError as SecretFile.create does."""
         seeds = tuple(token_bytes(SEED_BYTES) for _ in range(cls.COUNT))
+        return cls._write(path, seeds, boot=boot, recovery=recovery, level=level)
+
+    @classmethod
+    def _write(
+        cls, path: Path, seeds: tuple[bytes, ...], *, boot: bytes, recovery: bytes | None, level: str
+    ) -> Self:
         payload = encode(_Seeds(seeds))
-        return cls(
-            SecretFile.create(path, cls.KIND, payload, boot=boot, recovery=recovery, level=level), seeds
-        )
+        file = SecretFile.create(path, cls.KIND, payload, boot=boot, recovery=recovery, level=level)
+        return cls(file, seeds)
 
     @classmethod
     def open(cls, path: Path, passphrase: bytes, *, slot: str | None = None) -> Self:
@@ -87,9 +92,7 @@ class NodeKeys(_Stored):
         key: what was sealed and derived under them stays open. Raises as `create` does."""
         fresh = tuple(token_bytes(SEED_BYTES) for _ in range(2))
         seeds = (*fresh, self.sealing.seed, self.local_key)
-        payload = encode(_Seeds(seeds))
-        file = SecretFile.create(path, self.KIND, payload, boot=boot, recovery=recovery, level=level)
-        return type(self)(file, seeds)
+        return self._write(path, seeds, boot=boot, recovery=recovery, level=level)
 
 
 class StewardKeys(_Stored):
@@ -150,6 +153,19 @@ class WalletFile(_Stored):
     COUNT = 1
 
     wallet: Wallet
+
+    @classmethod
+    def restore(
+        cls,
+        path: Path,
+        wallet: Wallet,
+        *,
+        boot: bytes,
+        recovery: bytes | None = None,
+        level: str = "moderate",
+    ) -> Self:
+        """Write a wallet that was there before. Raises OperatorError as SecretFile.create does."""
+        return cls._write(path, (wallet.seed,), boot=boot, recovery=recovery, level=level)
 
     def _load(self, seeds: tuple[bytes, ...]) -> None:
         self.wallet = Wallet(seeds[0])

@@ -4,11 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
-import pytest
-
-from chainnode.cli.main import run
 from genesis.errors import (
     EXIT_IN_USE,
     EXIT_INPUT,
@@ -24,68 +20,6 @@ WHERE = ("--department", "cardio", "--study", "registry", "--policy", "HMB")
 
 EARLY, DISEASES = "feature-not-in-force", Path(__file__).parents[2] / "docs" / "diseases.json"
 LABEL = '{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}'
-
-
-def add_department(hospital, name, steward_file, node):
-    head = hospital.folder / f"{name}.key"
-    steward = ("--steward-file", steward_file, *hospital.opened, *node)
-    made = ("--head-file", head, "--head-passphrase-file", hospital.passphrase, *FAST)
-    assert run([str(word) for word in ("department", "add", name, *steward, *made)]) == 0
-    return head
-
-
-@pytest.fixture(scope="session")
-def department(hospital):
-    """The head's file of a department of hospital-a with a study."""
-    head = add_department(hospital, "cardio", hospital.steward_file, hospital.node)
-    line = ("study", "add", "registry", "--department", "cardio", "--head-file", head)
-    assert run([str(word) for word in (*line, *hospital.opened, *hospital.node)]) == 0
-    return head
-
-
-@pytest.fixture(scope="session")
-def applicant(hospital):
-    """The head's file of a department of hospital-b."""
-    return add_department(hospital, "onco", hospital.other_steward_file, hospital.other)
-
-
-@pytest.fixture
-def enrol(hospital, department, ok):
-    """Enrols the patient of a bundle; files and handle."""
-
-    def make(number, *, active=True):
-        wallet, card = hospital.folder / f"w{number}.key", hospital.folder / f"w{number}.card"
-        bundle, member = hospital.bundle(number), ("--member", "hospital-a", *hospital.opened)
-        ok("wallet", "new", wallet, *hospital.opened, *FAST)
-        ok("wallet", "card", wallet, "--genesis", hospital.genesis, *member, "--out", card)
-        steward = ("--steward-file", hospital.steward_file, *hospital.opened, *hospital.node)
-        handle = ok("patient", "enrol", card, "--bundle", bundle, *steward)["handle"]
-        if active:
-            registrar = ("--registrar-file", hospital.insurer, *hospital.opened, *hospital.node)
-            ok("patient", "attest", handle, *registrar)
-            ok("patient", "prove", wallet, *member, *hospital.node)
-        return SimpleNamespace(wallet=wallet, card=card, bundle=bundle, member=member, handle=handle)
-
-    return make
-
-
-@pytest.fixture
-def apply(hospital, applicant, ok, tmp_path):
-    """Files an application of hospital-b; its id, the project's options, and how to wait for it."""
-    count = iter(range(100))
-
-    def make(*more):
-        project = tmp_path / f"project-{next(count)}.key"
-        height = str(ok("status", *hospital.node)["height"])
-        head = ("--department", "onco", "--head-file", applicant, *hospital.opened, "--min-height", height)
-        keys = ("--project-file", project, "--project-passphrase-file", hospital.passphrase, *FAST)
-        text = ("--project", "heart", "--title", "Heart [study]", "--expires", "30d", *more)
-        made = ok("request", "new", *head, *keys, *text, *hospital.other)
-        options = ("--project-file", project, *hospital.opened, *hospital.other)
-        ok("status", *hospital.node, "--min-height", made["height"])
-        return made["request"], options
-
-    return make
 
 
 def test_status_and_blocks(hospital, department, ok, cli):

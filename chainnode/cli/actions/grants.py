@@ -25,7 +25,7 @@ from chainnode.ledger.payloads import (
     UsePolicy,
     Withdraw,
 )
-from chainnode.node.api import ChainInfo, Half, Part, Refused, SubmitResult
+from chainnode.node.api import Half, Part, Refused, SubmitResult
 from chainnode.pool.container import open_hospital_wrap
 from chainnode.pool.errors import ObjectError
 from chainnode.pool.halves import patient_wrap_label, policy_digest, require_half
@@ -93,7 +93,8 @@ async def approve_as_head(
         require_half("hospital", opened, pointer.commitment_hospital)
         return opened
 
-    parts = await _seal_all(client, info, request_id, halves, ROLE_PROVIDER, opener)
+    sealing_key = (await request_record(client, request_id)).project_sealing_key
+    parts = _seal_all(info.chain_id, request_id, sealing_key, halves, ROLE_PROVIDER, opener)
     digest = _digest(parts)
     named = tuple(part.object_id for part in parts) if vouched is not None else ()
     payload = Grant(request_id, ROLE_HEAD, b"", info.member, department, PERMIT, named, digest)
@@ -105,18 +106,34 @@ async def consent_live(client: GatewayClient, wallet: Wallet, member: int, reque
     info = await client.info()
     key, handle = await wallet_identity(client, wallet, member)
     halves = await client.halves(request_id, role=ROLE_PATIENT, handle=handle)
+    sealing_key = (await request_record(client, request_id)).project_sealing_key
+    parts = patient_parts(wallet, info.chain_id, member, request_id, sealing_key, halves)
+    payload = Grant(request_id, ROLE_PATIENT, handle, 0, "", PERMIT, (), _digest(parts))
+    return Granted(await submit(client, payload, key, parts=parts), len(parts))
+
+
+def patient_parts(
+    wallet: Wallet,
+    chain_id: bytes,
+    member: int,
+    request_id: bytes,
+    sealing_key: bytes,
+    halves: Sequence[Half],
+) -> list[Part]:
+    """The patient's halves opened by the wallet and sealed to the project. No node is asked.
+
+    Raises as `_seal_all` does.
+    """
 
     def opener(half: Half, pointer: ObjectPointer, policy: bytes) -> bytes:
-        secret = wallet.class_key(info.chain_id, member, pointer.data_class, pointer.epoch)
+        secret = wallet.class_key(chain_id, member, pointer.data_class, pointer.epoch)
         ciphertext = wrap_for(decode_recipients(half.wrapped), secret.point)
-        label = patient_wrap_label(info.chain_id, pointer.object_id, member, policy)
+        label = patient_wrap_label(chain_id, pointer.object_id, member, policy)
         opened = secret.open_half(ciphertext, label)
         require_half("patient", opened, pointer.commitment_patient)
         return opened
 
-    parts = await _seal_all(client, info, request_id, halves, ROLE_PATIENT, opener)
-    payload = Grant(request_id, ROLE_PATIENT, handle, 0, "", PERMIT, (), _digest(parts))
-    return Granted(await submit(client, payload, key, parts=parts), len(parts))
+    return _seal_all(chain_id, request_id, sealing_key, halves, ROLE_PATIENT, opener)
 
 
 async def deny(
@@ -167,15 +184,15 @@ def _object_id(half: Half) -> bytes:
     return decode(half.pointer, ObjectPointer, limit_bytes=MAX_POINTER_BYTES).object_id
 
 
-async def _seal_all(
-    client: GatewayClient,
-    info: ChainInfo,
+def _seal_all(
+    chain_id: bytes,
     request_id: bytes,
+    sealing_key: bytes,
     halves: Sequence[Half],
     role: str,
     opener: HalfOpener,
 ) -> list[Part]:
-    """Open every half and seal it to the project's key as the chain has it.
+    """Open every half and seal it to the project's key.
 
     Raises Refused where there is nothing to open, OperatorError CLI-02 where one does not open.
     """
@@ -183,7 +200,6 @@ async def _seal_all(
         raise Refused(
             "not-of-signer", "this node holds no object of the application that the signer may open"
         )
-    sealing_key = (await request_record(client, request_id)).project_sealing_key
     parts = []
     for half in halves:
         pointer = decode(half.pointer, ObjectPointer, limit_bytes=MAX_POINTER_BYTES)
@@ -197,7 +213,7 @@ async def _seal_all(
                 unchanged="nothing was signed and nothing was sent",
                 next_step=command("record", "list", remark="shows whose they are: is it their key file?"),
             ) from None
-        sealed = seal_part(sealing_key, info.chain_id, request_id, pointer.object_id, role, opened)
+        sealed = seal_part(sealing_key, chain_id, request_id, pointer.object_id, role, opened)
         parts.append(Part(pointer.object_id, sealed))
     return parts
 
