@@ -1,4 +1,4 @@
-"""A patient signs on a device of their own: a kiosk writes a file, the wallet signs it, a machine submits it."""
+"""A patient signs on a device of their own: a kiosk writes a file, the wallet signs it, a node takes it."""
 
 import pytest
 
