@@ -47,6 +47,7 @@ ENTRIES = {
     "record": Entry("record", "Clinical records: add, list."),
     "request": Entry("request", "Applications for data: new, list, approve, deny, withdraw, release, fetch."),
     "consent": Entry("consent", "A patient's consent: sign, deny, standing, revoke, list, explain, export."),
+    "visa": Entry("visa", "GA4GH visas for released projects: issue."),
     "diseases": Entry("diseases", "The tree of diseases that purposes may name: check, publish."),
 }
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 
 import typer
 
+from chainnode.cli.actions import duo
 from chainnode.cli.actions.base import barrier
 from chainnode.cli.errors import usage
 from chainnode.cli.next_steps import HOME_VARIABLE, command, remember_node
@@ -230,9 +231,9 @@ def data_classes(values: list[str] | None) -> tuple[str, ...]:
 
 
 def use_policy(permission: str, modifiers: list[str] | None, disease: str) -> UsePolicy:
-    """A use policy in the terms of GA4GH's Data Use Ontology. Raises OperatorError CLI-01."""
-    (chosen,) = known_terms([permission], PERMISSIONS, "permission of the Data Use Ontology")
-    conditions = known_terms(split_list(modifiers), MODIFIERS, "modifier of the Data Use Ontology")
+    """A use policy in the terms of GA4GH's Data Use Ontology, by name or id. Raises OperatorError CLI-01."""
+    (chosen,) = known_terms(duo.named([permission]), PERMISSIONS, "permission of the Data Use Ontology")
+    conditions = known_terms(duo.named(split_list(modifiers)), MODIFIERS, "modifier of the Data Use Ontology")
     if bool(disease) != (chosen == "DS"):
         raise usage("a disease stands with DS and only there", "add or leave out --disease MONDO:0005148")
     return UsePolicy(chosen, tuple(sorted(conditions)), disease)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from chainnode.cli.actions import duo
 from chainnode.cli.actions.base import member_number
 from chainnode.cli.actions.fhir_consent import MAX_CONSENT_BYTES, parse_consent
 from chainnode.cli.actions.files import read_limited
@@ -78,7 +79,7 @@ def read_terms(
         read_limited(fhir, MAX_CONSENT_BYTES, "the consent") if fhir is not None else b"",
         deny,
         split_list(actor),
-        known_terms(split_list(purpose), PERMISSIONS, "permission of the Data Use Ontology"),
+        known_terms(duo.named(split_list(purpose)), PERMISSIONS, "permission of the Data Use Ontology"),
         data_classes(class_),
         moment_ms(start) if start else 0,
         moment_ms(end, end=True) if end else 0,

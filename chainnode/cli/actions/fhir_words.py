@@ -7,6 +7,7 @@ GA4GH Data Use Ontology; Mondo.
 
 from collections.abc import Mapping
 
+from chainnode.cli.actions import duo
 from chainnode.intake.allowlist import ALLOWED
 from chainnode.ledger.payloads import DATA_CLASSES, PERMISSIONS
 from chainnode.ledger.rows import ONE_DISEASE
@@ -25,13 +26,7 @@ CONSENT_RULES = {
 }
 """Why a document is not taken, each a code and a sentence."""
 
-DUO_IDS = {
-    "DUO:0000004": "NRES",
-    "DUO:0000042": "GRU",
-    "DUO:0000006": "HMB",
-    "DUO:0000007": "DS",
-    "DUO:0000011": "POA",
-}
+DUO_IDS = duo.PERMISSION_CODES
 DUO_SYSTEM = "http://purl.obolibrary.org/obo/duo.owl"
 MONDO_SYSTEM = "http://purl.obolibrary.org/obo/mondo.owl"
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chainnode.cli.actions.files import read_limited
+from chainnode.cli.actions.visas import Visa, looks_like_visa, verify_visa
 from chainnode.cli.errors import CLI_VERIFY, bad_input, usage
 from chainnode.cli.next_steps import command
 from chainnode.ledger.evidence import VerificationError
@@ -17,6 +18,7 @@ from chainnode.ledger.founding import Founding, founding_of
 from chainnode.ledger.receipt import MAX_RECEIPT_BYTES, MAX_RECEIPT_ITEMS
 from chainnode.ledger.statement import AdmissionRefusal, NodeStatement, verify_refusal
 from chainnode.ledger.verification import Report, verify_receipt
+from chainnode.node.clock import wall_ms
 from consensus.codec import DecodeError, decode
 from genesis import cbor
 from genesis.codes import GEN_MALFORMED
@@ -29,7 +31,7 @@ SIGNED_FIELDS = {"body", "signatures"}
 """Of a genesis file, and of a change of members."""
 NEITHER = "neither a genesis document, a receipt, a statement, evidence nor a change of members"
 
-Verified = GenesisFile | Report | AdmissionRefusal | Conviction
+Verified = GenesisFile | Report | AdmissionRefusal | Conviction | Visa
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,14 @@ class VerifiedFile:
 
 
 def verify_file(path: Path, genesis: Path | None) -> VerifiedFile:
-    """Check a genesis file, or a receipt, evidence or a node's statement (which all need `genesis`).
+    """Check a genesis file, or a receipt, evidence, a visa or a node's statement (which all need `genesis`).
 
     Raises OperatorError GEN-xx, CLI-01 (no genesis given), CLI-02, CLI-09 (it does not verify).
     """
     data = read_limited(path, max(MAX_RECEIPT_BYTES, MAX_EVIDENCE_FILE_BYTES), "the file")
+    visa = looks_like_visa(data)
     fields = _cbor_fields(data)
-    proof = "type" in fields or _is_statement(data)
+    proof = "type" in fields or visa or _is_statement(data)
     if genesis is None and proof:
         raise usage(
             f"{path} can only be checked against a genesis document",
@@ -59,6 +62,8 @@ def verify_file(path: Path, genesis: Path | None) -> VerifiedFile:
         raise bad_input(f"{path} is {NEITHER}", command("verify", "--help"))
     founding = founding_of(load_genesis(genesis))
     try:
+        if visa:
+            return VerifiedFile(path, verify_visa(data, founding, wall_ms(), verify=verify))
         if fields == EVIDENCE_FIELDS:
             return VerifiedFile(path, verify_evidence(data, founding, verify=verify))
         return VerifiedFile(path, _receipt_or_statement(data, founding))

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from chainnode.cli.actions.verify import VerifiedFile, verify_file
+from chainnode.cli.actions.visas import Visa
 from chainnode.cli.options import JsonOption
-from chainnode.cli.output import pairs, show, table
+from chainnode.cli.output import pairs, show, table, when
 from chainnode.cli.views import verdicts_table
 from chainnode.ledger.evidencefile import Conviction
 from chainnode.ledger.rules import RULES
@@ -62,6 +63,8 @@ def _outcome(verified: VerifiedFile) -> tuple[dict[str, Any], list[Any]]:
             "signed both": content.member.validator_key,
         }
         return data, [pairs(f"{name} proves an equivocation", convicted)]
+    if isinstance(content, Visa):
+        return {"kind": "visa", "claims": content}, [pairs(f"{name}: the hospital's word", _visa(content))]
     data = {"kind": "statement", "refusal": content}
     fields = {
         "member": content.member,
@@ -71,3 +74,18 @@ def _outcome(verified: VerifiedFile) -> tuple[dict[str, Any], list[Any]]:
         "height": content.height,
     }
     return data, [pairs(f"{name}: this node's own statement, not the chain's", fields)]
+
+
+def _visa(visa: Visa) -> dict[str, Any]:
+    said = visa.chainnode_v1
+    return {
+        "issuer": visa.iss,
+        "project": visa.sub,
+        "type": visa.ga4gh_visa_v1.type,
+        "application": said.request,
+        "decided at height": said.height,
+        "objects": said.objects,
+        "purpose": ", ".join(said.duo),
+        "authorised (UTC)": when(visa.ga4gh_visa_v1.asserted * 1_000),
+        "until (UTC)": when(visa.exp * 1_000),
+    }
