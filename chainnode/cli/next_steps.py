@@ -184,6 +184,8 @@ _VERIFICATION = dict.fromkeys(
         "bad-statement",
         "bad-epochs",
         "bad-evidence",
+        "bad-answer",
+        "bad-audit",
     ),
     _FILE,
 )

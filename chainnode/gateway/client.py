@@ -249,6 +249,37 @@ class GatewayClient:
         async for reply in self._stream("Events", _request(pb.EventsRequest, from_height=from_height)):
             yield convert.event_view(reply)
 
+    async def state_proof(
+        self,
+        keys: Sequence[bytes],
+        *,
+        min_height: int = 0,
+        strong: bool = False,
+        timeout_ms: int = DEFAULT_TIMEOUT_MS,
+    ) -> bytes:
+        """Encoded StateProofs of these entries of the state, present or not. Raises as `read` does."""
+        request = _request(
+            pb.StateProofRequest, keys=keys, min_height=min_height, strong=strong, timeout_ms=timeout_ms
+        )
+        data = bytearray()
+        async for reply in self._stream("StateProof", request, timeout_ms):
+            data += reply.data
+            if len(data) > MAX_RECEIPT_BYTES:
+                raise self._odd("a proof without end")
+        return bytes(data)
+
+    async def stretch(self, first: int, last: int, *, headers_only: bool = False) -> AsyncIterator[bytes]:
+        """Encoded ProvenBlocks of a range of heights, then what certifies the last. Raises NotFound."""
+        request = _request(pb.StretchRequest, first=first, last=last, headers_only=headers_only)
+        data = bytearray()
+        async for reply in self._stream("Stretch", request):
+            data += reply.data
+            if len(data) > MAX_RECEIPT_BYTES:
+                raise self._odd("a block without end")
+            if reply.end:
+                yield bytes(data)
+                data = bytearray()
+
     async def intake_key(self, department: str) -> bytes:
         key: bytes = (await self._call("IntakeKey", _request(pb.IntakeKeyRequest, department=department))).key
         return key

@@ -397,6 +397,42 @@ class EventReply(_message.Message):
     text: str
     def __init__(self, height: _Optional[int] = ..., index: _Optional[int] = ..., kind: _Optional[str] = ..., event: _Optional[bytes] = ..., text: _Optional[str] = ...) -> None: ...
 
+class StateProofRequest(_message.Message):
+    __slots__ = ("keys", "min_height", "timeout_ms", "strong")
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    MIN_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    STRONG_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedScalarFieldContainer[bytes]
+    min_height: int
+    timeout_ms: int
+    strong: bool
+    def __init__(self, keys: _Optional[_Iterable[bytes]] = ..., min_height: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., strong: _Optional[bool] = ...) -> None: ...
+
+class StateProofReply(_message.Message):
+    __slots__ = ("data",)
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    def __init__(self, data: _Optional[bytes] = ...) -> None: ...
+
+class StretchRequest(_message.Message):
+    __slots__ = ("first", "last", "headers_only")
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_ONLY_FIELD_NUMBER: _ClassVar[int]
+    first: int
+    last: int
+    headers_only: bool
+    def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ..., headers_only: _Optional[bool] = ...) -> None: ...
+
+class StretchReply(_message.Message):
+    __slots__ = ("data", "end")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    end: bool
+    def __init__(self, data: _Optional[bytes] = ..., end: _Optional[bool] = ...) -> None: ...
+
 class IntakeKeyRequest(_message.Message):
     __slots__ = ("department",)
     DEPARTMENT_FIELD_NUMBER: _ClassVar[int]

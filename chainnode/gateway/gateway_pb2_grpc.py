@@ -104,6 +104,16 @@ class NodeStub:
                 request_serializer=chainnode_dot_gateway_dot_gateway__pb2.EventsRequest.SerializeToString,
                 response_deserializer=chainnode_dot_gateway_dot_gateway__pb2.EventReply.FromString,
                 _registered_method=True)
+        self.StateProof = channel.unary_stream(
+                '/chainnode.v1.Node/StateProof',
+                request_serializer=chainnode_dot_gateway_dot_gateway__pb2.StateProofRequest.SerializeToString,
+                response_deserializer=chainnode_dot_gateway_dot_gateway__pb2.StateProofReply.FromString,
+                _registered_method=True)
+        self.Stretch = channel.unary_stream(
+                '/chainnode.v1.Node/Stretch',
+                request_serializer=chainnode_dot_gateway_dot_gateway__pb2.StretchRequest.SerializeToString,
+                response_deserializer=chainnode_dot_gateway_dot_gateway__pb2.StretchReply.FromString,
+                _registered_method=True)
         self.IntakeKey = channel.unary_unary(
                 '/chainnode.v1.Node/IntakeKey',
                 request_serializer=chainnode_dot_gateway_dot_gateway__pb2.IntakeKeyRequest.SerializeToString,
@@ -252,6 +262,19 @@ class NodeServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StateProof(self, request, context):
+        """Proofs for outsiders: entries of the state, present or not; whole blocks or their headers. All roles.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Stretch(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def IntakeKey(self, request, context):
         """Intake of records. Steward.
         """
@@ -388,6 +411,16 @@ def add_NodeServicer_to_server(servicer, server):
                     servicer.Events,
                     request_deserializer=chainnode_dot_gateway_dot_gateway__pb2.EventsRequest.FromString,
                     response_serializer=chainnode_dot_gateway_dot_gateway__pb2.EventReply.SerializeToString,
+            ),
+            'StateProof': grpc.unary_stream_rpc_method_handler(
+                    servicer.StateProof,
+                    request_deserializer=chainnode_dot_gateway_dot_gateway__pb2.StateProofRequest.FromString,
+                    response_serializer=chainnode_dot_gateway_dot_gateway__pb2.StateProofReply.SerializeToString,
+            ),
+            'Stretch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Stretch,
+                    request_deserializer=chainnode_dot_gateway_dot_gateway__pb2.StretchRequest.FromString,
+                    response_serializer=chainnode_dot_gateway_dot_gateway__pb2.StretchReply.SerializeToString,
             ),
             'IntakeKey': grpc.unary_unary_rpc_method_handler(
                     servicer.IntakeKey,
@@ -818,6 +851,60 @@ class Node:
             '/chainnode.v1.Node/Events',
             chainnode_dot_gateway_dot_gateway__pb2.EventsRequest.SerializeToString,
             chainnode_dot_gateway_dot_gateway__pb2.EventReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StateProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/chainnode.v1.Node/StateProof',
+            chainnode_dot_gateway_dot_gateway__pb2.StateProofRequest.SerializeToString,
+            chainnode_dot_gateway_dot_gateway__pb2.StateProofReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Stretch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/chainnode.v1.Node/Stretch',
+            chainnode_dot_gateway_dot_gateway__pb2.StretchRequest.SerializeToString,
+            chainnode_dot_gateway_dot_gateway__pb2.StretchReply.FromString,
             options,
             channel_credentials,
             insecure,

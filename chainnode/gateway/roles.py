@@ -49,6 +49,8 @@ CALLS: dict[str, frozenset[Role]] = {
     "Blocks": _ALL,
     "Events": _ALL,
     "Receipt": _ALL,
+    "StateProof": _ALL,
+    "Stretch": _ALL,
     "Submit": _CLINICAL,
     "Row": _CLINICAL,
     "IntakeKey": _STEWARD,

@@ -23,7 +23,7 @@ from chainnode.gateway.errors import (
     ROLE_NOT_ALLOWED,
     UPLOADS_BUSY,
 )
-from chainnode.gateway.limits import CHUNK_BYTES, MAX_ENTRIES, Limits
+from chainnode.gateway.limits import CHUNK_BYTES, MAX_ENTRIES, MAX_PROOF_KEYS, Limits
 from chainnode.gateway.roles import USER_KEY, submits
 from chainnode.ledger.transaction import (
     MAX_ROW_BYTES,
@@ -205,6 +205,23 @@ class NodeService(pb_grpc.NodeServicer):  # type: ignore[misc]
         await self._relay(context, self._api.events(request.from_height), convert.event_reply)
 
     @_guarded
+    async def StateProof(self, request: Any, context: Any) -> None:
+        convert.at_most("the number of keys", len(request.keys), MAX_PROOF_KEYS)
+        data = await self._api.state_proof(
+            tuple(request.keys),
+            min_height=request.min_height,
+            strong=request.strong,
+            timeout_ms=convert.timeout(request.timeout_ms),
+        )
+        for start in range(0, len(data), CHUNK_BYTES):
+            await self._write(context, pb.StateProofReply(data=data[start : start + CHUNK_BYTES]))
+
+    @_guarded
+    async def Stretch(self, request: Any, context: Any) -> None:
+        items = self._api.stretch(request.first, request.last, headers_only=request.headers_only)
+        await self._relay(context, _pieces(items), lambda reply: reply)
+
+    @_guarded
     async def IntakeKey(self, request: Any, context: Any) -> Any:
         key = self._api.intake_key(request.department)
         self._note("gateway.intake-key", context, department=request.department)
@@ -320,6 +337,17 @@ class NodeService(pb_grpc.NodeServicer):  # type: ignore[misc]
         self._note("gateway.fetch", context, request=request_id.hex())
         chunks = _chunked(self._api.fetch(request_id, request.project_sealing_private))
         await self._relay(context, chunks, lambda reply: reply)
+
+
+async def _pieces(source: AsyncIterator[bytes]) -> AsyncGenerator[Any, None]:
+    try:
+        async for item in source:
+            for start in range(0, len(item), CHUNK_BYTES):
+                end = start + CHUNK_BYTES
+                yield pb.StretchReply(data=item[start:end], end=end >= len(item))
+    finally:
+        if isinstance(source, AsyncGenerator):
+            await source.aclose()
 
 
 async def _chunked(source: AsyncIterator[ReleasedObject]) -> AsyncGenerator[Any, None]:

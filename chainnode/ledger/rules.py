@@ -97,6 +97,8 @@ VERIFICATION_RULES: dict[str, str] = {
     "bad-pointer": "An object's pointer is not in the batch that anchored it.",
     "verdict-differs": "Evaluated again from the proven facts, the decision comes out differently.",
     "bad-evidence": "It does not prove that a member of the genesis file said two things of one slot.",
+    "bad-answer": "It is no answer about a consent in the one allowed form.",
+    "bad-audit": "A block or transaction of the audit's range is left out or changed, or it is no audit.",
     "bad-statement": "The node's statement does not verify.",
 }
 

@@ -287,6 +287,16 @@ class NodeApi(Protocol):
         """Events of certified blocks from `from_height` on, then as they come."""
         ...
 
+    async def state_proof(
+        self, keys: Sequence[bytes], *, min_height: int, strong: bool, timeout_ms: int
+    ) -> bytes:
+        """Encoded ledger.answer.StateProofs of these entries as of the newest block, certified by now."""
+        ...
+
+    def stretch(self, first: int, last: int, *, headers_only: bool) -> AsyncIterator[bytes]:
+        """Encoded ledger.stretch.ProvenBlocks from one height to another, then their Certification."""
+        ...
+
     def intake_key(self, department: str) -> bytes:
         """The department's local key (32 bytes) for MACs of identifiers; never leaves the hospital."""
         ...

@@ -36,6 +36,7 @@ from chainnode.node.overview import Overview
 from chainnode.node.passage import Passage
 from chainnode.node.peering import Peering, transport_config
 from chainnode.node.peerlist import HINT, unaddressed
+from chainnode.node.proving import Proving
 from chainnode.node.quorum import Quorum
 from chainnode.node.reads import Reads
 from chainnode.node.service import Service
@@ -254,6 +255,7 @@ class _House:
             witness=self.watch.witness,
             backup_source=lambda: backup_source(opened),
             epochs=self.epochs,
+            proving=Proving(store=opened.store, executor=executor, waiters=self.waiters, epochs=self.epochs),
         )
         self.gateway = Gateway(service, opened.config.sockets)
 

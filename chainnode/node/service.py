@@ -27,6 +27,7 @@ from chainnode.node.epochs import EpochSteps
 from chainnode.node.executor import Executor
 from chainnode.node.insight import Insight
 from chainnode.node.members import Members
+from chainnode.node.proving import Proving
 from chainnode.node.reads import Reads
 from chainnode.node.receiver import Receiver
 from chainnode.node.reporting import Reporting
@@ -59,6 +60,7 @@ class Service:
     strong: StrongReads
     insight: Insight
     witness: Witness
+    proving: Proving
     backup_source: Callable[[], BackupSource]
 
     def status(self) -> StatusReport:
@@ -124,6 +126,16 @@ class Service:
 
     def events(self, from_height: int) -> AsyncIterator[EventView]:
         return self.reads.events(from_height)
+
+    async def state_proof(
+        self, keys: Sequence[bytes], *, min_height: int, strong: bool, timeout_ms: int
+    ) -> bytes:
+        if strong:
+            min_height = max(min_height, await self.strong.height(timeout_ms))
+        return await self.proving.entries(keys, min_height=min_height, timeout_ms=timeout_ms)
+
+    def stretch(self, first: int, last: int, *, headers_only: bool) -> AsyncIterator[bytes]:
+        return self.proving.stretch(first, last, headers_only=headers_only)
 
     def intake_key(self, department: str) -> bytes:
         return self.desk.intake_key(department)

@@ -99,6 +99,8 @@ CALLS = {
     "blocks": {},
     "events": {},
     "receipt": {"request_id": bytes(16)},
+    "state_proof": {"keys": ()},
+    "stretch": {"first": 1, "last": 1},
     "anchor": {"order": AnchorOrder("onco", "study", b"", (), b"", b"")},
 }
 
@@ -123,7 +125,7 @@ def call_integers() -> list[tuple[str, str]]:
 def test_a_call_refuses_a_number_that_does_not_fit(name, parameter, number):
     async def run() -> None:
         client = GatewayClient(Path("nobody.sock"))
-        result = getattr(client, name)(**CALLS[name], **{parameter: number})
+        result = getattr(client, name)(**CALLS[name] | {parameter: number})
         if isinstance(result, AsyncIterator):
             await anext(result)
         await result

@@ -78,9 +78,17 @@ def test_from_intake_to_the_table(hospital, enrol, apply, department, ok, cli, t
     assert "Patients by condition" in cli("request", "fetch", request, *project, "--workspace", tmp_path).out
     assert "Heart [study]" in cli("request", "list", *hospital.node).out
     assert ok("show", request, *hospital.node)["state"] == "AUTHORISED"
+    genesis = ("--genesis", hospital.genesis)
     for receipt, outcome in (("no", "REFUSED"), ("yes", "AUTHORISED")):
-        proven = ok("verify", tmp_path / receipt, "--genesis", hospital.genesis)
+        proven = ok("verify", tmp_path / receipt, *genesis)
         assert proven["outcome"] == outcome
+    released = ok("audit", "disclosures", patient.wallet, *hospital.opened, *genesis, *hospital.other)
+    assert (released["handles"], released["complete"]) == ({"hospital-a": patient.handle}, True)
+    (disclosed,) = released["disclosed"]
+    assert (disclosed["from"], disclosed["to"], disclosed["purpose"]) == ("hospital-a", "hospital-b", "HMB")
+    assert sorted(disclosed["objects"]) == sorted(mine) and disclosed["live"] == len(mine)
+    told = cli("audit", "disclosures", patient.wallet, *hospital.opened, *genesis, *hospital.other).out
+    assert "to hospital-b, onco, for project heart (HMB, not for profit" in told
     broken = bytearray((tmp_path / "yes").read_bytes())
     broken[len(broken) // 2] ^= 1
     (tmp_path / "broken").write_bytes(broken)

@@ -164,6 +164,15 @@ class FakeNode:
         finally:
             self.closed.set()
 
+    async def state_proof(self, keys, *, min_height, strong, timeout_ms):
+        self.calls.append(("state-proof", keys, min_height, strong))
+        return b"s" * 600_000
+
+    async def stretch(self, first, last, *, headers_only):
+        for height in range(first, last + 1):
+            yield bytes([height]) * (600_000 if height % 2 else 3)
+        yield b"headers" if headers_only else b"whole"
+
     def intake_key(self, department):
         return b"k" * 32
 

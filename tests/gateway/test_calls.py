@@ -77,6 +77,16 @@ async def test_events_stream_until_the_client_leaves_and_the_nodes_generator_is_
     await node.closed.wait()
 
 
+async def test_proofs_come_back_whole(sysadmin, node):
+    assert await sysadmin.state_proof([b"k", b"l"], min_height=3, strong=True) == b"s" * 600_000
+    assert node.calls == [("state-proof", (b"k", b"l"), 3, True)]
+    with pytest.raises(Refused, match="request-malformed"):
+        await sysadmin.state_proof([b"k"] * 65)
+    items = [item async for item in sysadmin.stretch(1, 3)]
+    assert items == [b"\x01" * 600_000, b"\x02" * 3, b"\x03" * 600_000, b"whole"]
+    assert [item async for item in sysadmin.stretch(2, 2, headers_only=True)] == [b"\x02" * 3, b"headers"]
+
+
 async def test_intake_calls_come_back(steward, node):
     yes, no = b"1" * 32, b"0" * 32
     assert await steward.intake_key("cardiology") == b"k" * 32

@@ -19,6 +19,7 @@ from chainnode.ledger.machine import Execution, execute
 from chainnode.ledger.payloads import Payload
 from chainnode.ledger.records import MemberRecord, RegistrarRecord, Result
 from chainnode.ledger.state import State
+from chainnode.ledger.stretch import ProvenBlock
 from chainnode.ledger.transaction import (
     BatchBody,
     Row,
@@ -129,6 +130,7 @@ class Chain:
             state_root=self.state.root,
         )
         self.headers = [genesis]
+        self.blocks: list[ProvenBlock] = []
         self.schedule = founding_schedule(self.founding)
         self.voters = {actor.public: actor for actor in self.validators}
         self._nonces = 0
@@ -201,6 +203,7 @@ class Chain:
             next_validators=self.schedule(context.height + 1),
         )
         self.headers.append(header)
+        self.blocks.append(ProvenBlock(header, (encode(body),), execution.results))
         self.schedule = schedule_of(self.state, self.founding)
         return Block(header, execution, transactions)
 

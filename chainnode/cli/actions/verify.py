@@ -1,12 +1,15 @@
 """Verification on a laptop: a file and the genesis document, no node, no network."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from chainnode.cli.actions.files import read_limited
 from chainnode.cli.actions.visas import Visa, looks_like_visa, verify_visa
 from chainnode.cli.errors import CLI_VERIFY, bad_input, usage
 from chainnode.cli.next_steps import command
+from chainnode.ledger.answer import ANSWER_TYPE, ConsentAnswer, verify_answer
+from chainnode.ledger.audit import AUDIT_TYPE, AuditReport, verify_audit
 from chainnode.ledger.evidence import VerificationError
 from chainnode.ledger.evidencefile import (
     EVIDENCE_FIELDS,
@@ -29,27 +32,29 @@ from genesis.membership import ChangeError, parse_change
 
 SIGNED_FIELDS = {"body", "signatures"}
 """Of a genesis file, and of a change of members."""
-NEITHER = "neither a genesis document, a receipt, a statement, evidence nor a change of members"
+NEITHER = "neither a genesis document, a receipt, an answer, an audit, a statement nor evidence"
 
-Verified = GenesisFile | Report | AdmissionRefusal | Conviction | Visa
+Verified = GenesisFile | Report | ConsentAnswer | AuditReport | AdmissionRefusal | Conviction | Visa
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedFile:
-    """What a file turned out to be, checked."""
+    """What a file turned out to be, checked. `names`: the founding members' slugs by number."""
 
     path: Path
     content: Verified
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 def verify_file(path: Path, genesis: Path | None) -> VerifiedFile:
-    """Check a genesis file, or a receipt, evidence, a visa or a node's statement (which all need `genesis`).
+    """Check a genesis file, or any other proof (which all need `genesis`).
 
     Raises OperatorError GEN-xx, CLI-01 (no genesis given), CLI-02, CLI-09 (it does not verify).
     """
     data = read_limited(path, max(MAX_RECEIPT_BYTES, MAX_EVIDENCE_FILE_BYTES), "the file")
+    outer = _cbor_map(data)
+    fields, kind = {str(name) for name in outer}, outer.get("type")
     visa = looks_like_visa(data)
-    fields = _cbor_fields(data)
     proof = "type" in fields or visa or _is_statement(data)
     if genesis is None and proof:
         raise usage(
@@ -66,6 +71,11 @@ def verify_file(path: Path, genesis: Path | None) -> VerifiedFile:
             return VerifiedFile(path, verify_visa(data, founding, wall_ms(), verify=verify))
         if fields == EVIDENCE_FIELDS:
             return VerifiedFile(path, verify_evidence(data, founding, verify=verify))
+        if kind == ANSWER_TYPE:
+            return VerifiedFile(path, verify_answer(data, founding, verify=verify))
+        if kind == AUDIT_TYPE:
+            names = {one.number: one.id for one in founding.members}
+            return VerifiedFile(path, verify_audit(data, founding, verify=verify), names)
         return VerifiedFile(path, _receipt_or_statement(data, founding))
     except VerificationError as error:
         reason = str(error) if proof else f"{error}; it is {NEITHER}"
@@ -105,13 +115,13 @@ def _is_statement(data: bytes) -> bool:
     return True
 
 
-def _cbor_fields(data: bytes) -> set[str]:
-    """The names in a CBOR map; none where the bytes are something else."""
+def _cbor_map(data: bytes) -> Mapping[str, cbor.Plain]:
+    """A CBOR map; an empty one where the bytes are something else."""
     try:
         outer = cbor.decode(data, limit_bytes=MAX_RECEIPT_BYTES, limit_items=MAX_RECEIPT_ITEMS)
     except cbor.CborError:
-        return set()
-    return {str(name) for name in outer} if isinstance(outer, dict) else set()
+        return {}
+    return outer if isinstance(outer, dict) else {}
 
 
 def _receipt_or_statement(data: bytes, founding: Founding) -> Report | AdmissionRefusal:
@@ -122,6 +132,19 @@ def _receipt_or_statement(data: bytes, founding: Founding) -> Report | Admission
             return verify_refusal(data, founding, verify=verify)
         except VerificationError:
             raise receipt from None
+
+
+def require_young(verified: VerifiedFile, max_age_ms: int, now_ms: int) -> None:
+    """Raises OperatorError CLI-09 where the block is older than this, by this machine's clock."""
+    content = verified.content
+    if isinstance(content, AuditReport):
+        time_ms = content.last.time_ms
+    elif isinstance(content, Report | ConsentAnswer):
+        time_ms = content.header.time_ms
+    else:
+        raise usage(f"{verified.path} tells no time", "leave out --max-age")
+    if now_ms - time_ms > max_age_ms:
+        raise _not_proven(verified.path, "its block is older than --max-age allows", "ask for a fresh one")
 
 
 def _not_proven(
