@@ -87,6 +87,17 @@ class PreparedCertificate(Struct, frozen=True, array_like=True, forbid_unknown_f
     prepares: tuple[Vote, ...]
 
 
+class CommitCertificate(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A quorum's COMMITs for one slot in one view, in ascending order of the replicas: committed(m, v, n),
+    PBFT section 4.2. So that quorum left all earlier views of the slot's turn."""
+
+    epoch: int
+    view: View
+    sequence: SequenceNumber
+    digest: Digest
+    votes: tuple[Vote, ...]
+
+
 class ViewChange(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="view-change"):
     """`view` is the one to be entered; `stable` is None where nothing but genesis is certified."""
 
@@ -185,6 +196,14 @@ def certificate_claims(certificate: QuorumCertificate, chain_id: bytes) -> Itera
             chain_id, certificate.epoch, certificate.height, certificate.header_hash, vote.replica
         )
         yield Claim(vote.replica, certificate.height, signed, vote.signature)
+
+
+def commit_claims(certificate: CommitCertificate, chain_id: bytes) -> Iterator[Claim]:
+    """The signatures that a slot's certificate holds."""
+    epoch, view, sequence = certificate.epoch, certificate.view, certificate.sequence
+    for vote in certificate.votes:
+        signed = _slot_vote_bytes("commit", chain_id, epoch, view, sequence, certificate.digest, vote.replica)
+        yield Claim(vote.replica, sequence, signed, vote.signature)
 
 
 def _prepared_claims(prepared: PreparedCertificate, chain_id: bytes) -> Iterator[Claim]:

@@ -12,7 +12,7 @@ from consensus.ready import Decided, Fetch, PreparedRecord
 from consensus.rules import (
     Watermarks,
     clock_holds,
-    committed_local,
+    commit_certificate,
     full_enough,
     is_null,
     prepared_certificate,
@@ -39,6 +39,8 @@ class Ordering:
         """The highest slot with a proposal in this view."""
         self._stable: SequenceNumber = marks.low
         """Where the view began: what lies below was certified somewhere."""
+        self._told_left: View = 0
+        """The last view of which it was shown that the ones before it were left."""
 
     @property
     def primary(self) -> ReplicaId:
@@ -173,9 +175,18 @@ class Ordering:
         if may_vote and own not in slot.commits and not contradicts:
             vote = Commit(proposal.epoch, self.view, slot.sequence, slot.digest, own)
             slot.commits[own] = self._ballot.cast(vote, out)
-        if slot.decided is None and committed_local(slot.digest, slot.commits, self.marks.members):
-            slot.decided, slot.decided_digest = proposal, slot.digest
-            self.hand_out(out)
+        if slot.decided is None:
+            self._decide(slot, proposal, out)
+
+    def _decide(self, slot: Slot, proposal: PrePrepare, out: Output) -> None:
+        committed = commit_certificate(proposal, slot.digest, slot.commits, self.marks.members)
+        if committed is None:
+            return
+        slot.decided, slot.decided_digest = proposal, slot.digest
+        if max(self._told_left, self.marks.first_view) < self.view:
+            self._told_left = self.view
+            out.left.append(committed)
+        self.hand_out(out)
 
     def _prepare(self, slot: Slot, proposal: PrePrepare, out: Output) -> None:
         # The proposal goes into the log with the vote: after a crash no other one can take its place.

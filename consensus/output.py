@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from consensus.messages import Message, QuorumCertificate
+from consensus.messages import CommitCertificate, Message, QuorumCertificate
 from consensus.ready import Behind, Decided, Evidence, Fetch, Halt, Outbound, Ready, Record, Rejection, Relay
 
 
@@ -13,6 +13,7 @@ class Output:
     fetch: list[Fetch] = field(default_factory=list)
     decided: list[Decided] = field(default_factory=list)
     certified: list[QuorumCertificate] = field(default_factory=list)
+    left: list[CommitCertificate] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     relay: list[Relay] = field(default_factory=list)
@@ -34,6 +35,7 @@ class Output:
             fetch=tuple(self.fetch),
             decided=tuple(self.decided),
             certified=tuple(self.certified),
+            left=tuple(self.left),
             evidence=tuple(self.evidence),
             rejections=tuple(self.rejections),
             behind=self.behind,

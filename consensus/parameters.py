@@ -15,6 +15,7 @@ RANGES: dict[str, tuple[int, int]] = {
     "max_timeout_ms": (1_000, 600_000),
     "validity_heights": (10, 100_000),
     "turn_heights": (0, 1_000_000),
+    "pass_over_turns": (0, 10_000),
 }
 """Allowed range of each parameter, both ends included."""
 
@@ -22,7 +23,7 @@ RANGES: dict[str, tuple[int, int]] = {
 class Parameters(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Bounds and timers. `unordered_bytes` holds per origin, `validity_heights` bounds how far
     ahead a transaction's `valid_until_height` may lie. After `turn_heights` the next member is the primary
-    (0: only after a view change)."""
+    (0: only after a view change); one whose view was left is passed over for `pass_over_turns` turns."""
 
     window: int = 16
     batch_bytes: int = 262_144
@@ -36,6 +37,7 @@ class Parameters(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
     max_timeout_ms: int = 30_000
     validity_heights: int = 1_000
     turn_heights: int = 256
+    pass_over_turns: int = 16
 
 
 def violations(parameters: Parameters) -> list[str]:

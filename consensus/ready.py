@@ -4,7 +4,8 @@
 2. `send`:    only after 1 is durable; None as receiver means every other member of the set
 3. `fetch`:   batches that a proposal names and that are not here
 4. `decided`: execute in order, then report each by `Replica.executed`
-5. `certified`, `evidence`, `rejections`: tell whom it concerns
+5. `certified`, `left`, `evidence`, `rejections`: tell whom it concerns. `left`: the first slot committed in a
+   view that is not its turn's first
 6. `relay`:   see to it that a peer holds a batch that it should have ordered
 7. `wake_at_ms`: call `tick` then at the latest (monotonic clock)
 
@@ -19,6 +20,7 @@ from msgspec import Struct
 from consensus.messages import (
     BlockVote,
     Commit,
+    CommitCertificate,
     Message,
     NewView,
     Prepare,
@@ -154,6 +156,7 @@ class Ready:
     fetch: tuple[Fetch, ...] = ()
     decided: tuple[Decided, ...] = ()
     certified: tuple[QuorumCertificate, ...] = ()
+    left: tuple[CommitCertificate, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     behind: Behind | None = None

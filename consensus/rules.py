@@ -10,7 +10,15 @@ from enum import Enum
 
 from consensus.bounds import ONE_REF_BYTES, REACH_WINDOWS, VIEW_JUMP
 from consensus.codec import encode
-from consensus.messages import Commit, Prepare, PreparedCertificate, PrePrepare, ViewChange, Vote
+from consensus.messages import (
+    Commit,
+    CommitCertificate,
+    Prepare,
+    PreparedCertificate,
+    PrePrepare,
+    ViewChange,
+    Vote,
+)
 from consensus.parameters import Parameters
 from consensus.types import (
     NULL_TIME_MS,
@@ -169,9 +177,15 @@ def prepared_certificate(
     return PreparedCertificate(proposal, votes)
 
 
-def committed_local(slot: Digest, commits: Mapping[ReplicaId, Commit], members: ReplicaSet) -> bool:
+def commit_certificate(
+    proposal: PrePrepare, slot: Digest, commits: Mapping[ReplicaId, Commit], members: ReplicaSet
+) -> CommitCertificate | None:
     """Section 4.2, committed-local(m, v, n, i), for a slot that is prepared: a quorum of matching COMMITs."""
-    return sum(1 for commit in commits.values() if commit.digest == slot) >= members.quorum
+    matching = [one for one in members.ids if one in commits and commits[one].digest == slot]
+    if len(matching) < members.quorum:
+        return None
+    votes = tuple(Vote(replica, commits[replica].signature) for replica in matching[: members.quorum])
+    return CommitCertificate(proposal.epoch, proposal.view, proposal.sequence, slot, votes)
 
 
 def view_to_join(

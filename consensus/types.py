@@ -1,5 +1,6 @@
 """The core's nouns: who takes part, what is ordered, what a block's header says."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -82,7 +83,36 @@ class ReplicaSet(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
         return None
 
     def digest(self) -> Digest:
-        return digest("replica-set", encode(self))
+        return digest("replica-set", encode((self.epoch, self.members)))
+
+    @property
+    def passed_over(self) -> tuple[ReplicaId, ...]:
+        """Who does not lead."""
+        return ()
+
+    def passing_over(self, left: Iterable[ReplicaId]) -> "ReplicaSet":
+        """The same voters, of whom the first f that stand in `left` do not lead."""
+        found = tuple(dict.fromkeys(one for one in left if one in self.ids))[: self.f]
+        return RotatingSet(self.epoch, self.members, found) if found else self
+
+
+class RotatingSet(ReplicaSet, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """In a turn in which some members do not lead, f of them at most: so an honest one always comes next but
+    f (Veronese et al., "Spin One's Wheels?", SRDS 2009). They vote like all others, and the set's digest does
+    not tell."""
+
+    left: tuple[ReplicaId, ...]
+
+    @property
+    def passed_over(self) -> tuple[ReplicaId, ...]:
+        return self.left
+
+    def primary(self, view: View) -> ReplicaId:
+        """As ever, in the order of the members from the turn's own one on, without those passed over."""
+        turn, step = divmod(view, TURN_VIEWS)
+        first = turn % self.n
+        able = [one for one in self.ids[first:] + self.ids[:first] if one not in self.left]
+        return able[step % len(able)]
 
 
 class ReplicaSets(Protocol):

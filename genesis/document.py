@@ -27,8 +27,8 @@ from genesis.errors import OperatorError, quoted
 from genesis.fields import FieldError, Fields
 from genesis.keys import verify
 from genesis.model import (
+    LATER_PARAMETERS,
     PARAMETER_NAMES,
-    TURN_HEIGHTS,
     Genesis,
     Member,
     Registrar,
@@ -106,11 +106,12 @@ def encode_file(body: bytes, signatures: Mapping[str, bytes]) -> bytes:
 
 
 def _parameters(named: Mapping[str, Plain]) -> Parameters:
-    names = [name for name in PARAMETER_NAMES if name != TURN_HEIGHTS or name in named]
+    names = [name for name in PARAMETER_NAMES if name not in LATER_PARAMETERS or name in named]
     fields = Fields(dict(named), names, "parameters")
-    values = {TURN_HEIGHTS: 0, **{name: fields.number(name) for name in names}}
-    if TURN_HEIGHTS in named and not values[TURN_HEIGHTS]:
-        raise FieldError(f"parameters: {TURN_HEIGHTS} is left out where it is 0")
+    values = {**dict.fromkeys(LATER_PARAMETERS, 0), **{name: fields.number(name) for name in names}}
+    for name in LATER_PARAMETERS:
+        if name in named and not values[name]:
+            raise FieldError(f"parameters: {name} is left out where it is 0")
     return Parameters(**values)
 
 

@@ -13,7 +13,8 @@ LIBP2P, TLS = "libp2p", "tls"
 TRANSPORTS = {LIBP2P: "libp2p with Noise", TLS: "TLS 1.3 with the keys in this document"}
 """How members link, by the name in the document: every node of a network in the same way."""
 PARAMETER_NAMES = Parameters.__struct_fields__
-TURN_HEIGHTS = "turn_heights"
+LATER_PARAMETERS = ("turn_heights", "pass_over_turns")
+"""Left out of a document where they are 0, as of those that were signed before there were any."""
 """The parameter that a document leaves out where it is 0, as the first documents did: one primary until a
 view change."""
 
@@ -107,7 +108,7 @@ def encode_body(genesis: Genesis) -> bytes:
             "parameters": {
                 name: getattr(genesis.parameters, name)
                 for name in PARAMETER_NAMES
-                if name != TURN_HEIGHTS or genesis.parameters.turn_heights
+                if name not in LATER_PARAMETERS or getattr(genesis.parameters, name)
             },
             "members": [
                 {

@@ -103,9 +103,11 @@ _FORM = {
     "unknown-origin": _STATUS,
     "replayed": _STANDS,
     "no-equivocation": _FILE,
+    "not-committed": Step(remark="nothing: the members' nodes report it themselves where it is so"),
     "bad-change": Step(remark="ask who proposed the change for its file again, and let it be signed anew"),
 }
 _STATE = {
+    "views-not-left": _STANDS,
     "unknown-signer": _step("department list", "shows the heads' keys: is it the right key file?"),
     "not-permitted": _step("department list", "shows the heads' keys: is it the right key file?"),
     "key-in-use": Step(remark="name another key file, or one that is not there yet: a key has one role"),

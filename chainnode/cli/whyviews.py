@@ -24,6 +24,7 @@ def why_tables(report: WhyReport) -> list[Any]:
             "epoch, view": f"{report.epoch}, {view_name(report.view)}"
             + (" (moving to it)" if report.changing else ""),
             "primary": report.primary,
+            "passed over as primary": ", ".join(report.passed_over) or "nobody",
             "certified, executed": f"{report.certified}, {report.executed}",
             "behind": "no" if report.behind is None else f"others are at {report.behind}",
             "timers": ", ".join(f"{name}: {left} ms left" for name, left in report.timers) or "none runs",

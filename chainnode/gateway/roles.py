@@ -83,8 +83,8 @@ SUBMITS: dict[Role, frozenset[type]] = {
     ),
     Role.RESEARCHER: frozenset({Apply, RequestRelease, Withdraw}),
 }
-"""AnchorRecords, ShareReceipt, Barrier and ReportEquivocation are signed by the node itself: nobody submits
-them."""
+"""AnchorRecords, ShareReceipt, Barrier, ReportEquivocation and ReportLeftViews are signed by the node itself:
+nobody submits them."""
 
 OPEN_SERVICES = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
 """Every role may ask these."""

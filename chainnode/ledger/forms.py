@@ -35,6 +35,7 @@ from chainnode.ledger.payloads import (
     PublishDiseases,
     Purpose,
     ReportEquivocation,
+    ReportLeftViews,
     RequestRelease,
     Revoke,
     ShareReceipt,
@@ -43,8 +44,11 @@ from chainnode.ledger.payloads import (
 )
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.transaction import ID_BYTES, possession_bytes
+from consensus.bounds import MAX_VIEW
 from consensus.domain import DIGEST_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES
 from consensus.equivocation import Equivocation, proven
+from consensus.messages import CommitCertificate, Vote, commit_claims
+from genesis.checks import MAX_MEMBERS as MAX_VALIDATORS
 from genesis.membership import ChangeError, ChangeFile, parse_change
 
 Verify = Callable[[bytes, bytes, bytes], bool]
@@ -296,6 +300,27 @@ def _report(payload: ReportEquivocation, form: FormContext) -> None:
     read_report(payload, form)
 
 
+def _left_views(payload: ReportLeftViews, form: FormContext) -> None:
+    require_number(payload.epoch, 0, MAX_EPOCH, "epoch")
+    require_number(payload.view, 1, MAX_VIEW, "view")
+    require_number(payload.sequence, 1, MAX_NUMBER, "sequence")
+    require_length(payload.digest, DIGEST_BYTES, "digest")
+    replicas = [vote.replica for vote in payload.votes]
+    require_distinct(replicas, 1, MAX_VALIDATORS, "votes")
+    require(replicas == sorted(replicas), "malformed", "votes are not sorted")
+    for vote in payload.votes:
+        require_length(vote.key, PUBLIC_KEY_BYTES, "key")
+        require_length(vote.signature, SIGNATURE_BYTES, "signature")
+    votes = tuple(Vote(vote.replica, vote.signature) for vote in payload.votes)
+    shown = CommitCertificate(payload.epoch, payload.view, payload.sequence, payload.digest, votes)
+    claims = commit_claims(shown, form.chain_id)
+    if not all(
+        form.verify(vote.key, claim.signed, claim.signature)
+        for vote, claim in zip(payload.votes, claims, strict=True)
+    ):
+        raise RefusedError("not-committed")
+
+
 def _publish(payload: PublishDiseases, _: FormContext) -> None:
     require_number(payload.member, 0, MAX_MEMBERS, "member")
     require_number(len(payload.document), 1, MAX_DISEASES_BYTES, "bytes of document")
@@ -318,6 +343,7 @@ _FORMS: dict[type[Any], Callable[[Any, FormContext], None]] = {
     Barrier: _barrier,
     ChangeMembership: _change_membership,
     ReportEquivocation: _report,
+    ReportLeftViews: _left_views,
     PublishDiseases: _publish,
 }
 

@@ -6,6 +6,7 @@ GENESIS = b"genesis"
 MEMBERSHIP = b"membership"
 FEATURES = b"features"
 DISEASES = b"diseases/tree"
+PASSED_OVER = b"passed-over"
 
 
 def member(number: int) -> bytes:

@@ -16,6 +16,7 @@ from chainnode.ledger import (
     enrolment,
     equivocating,
     membership,
+    passing,
     releasing,
     requests,
 )
@@ -34,6 +35,7 @@ from chainnode.ledger.payloads import (
     ProveEnrolment,
     PublishDiseases,
     ReportEquivocation,
+    ReportLeftViews,
     RequestRelease,
     Revoke,
     ShareReceipt,
@@ -78,6 +80,7 @@ _HANDLERS: dict[type[Any], Callable[[Transition[Any]], None]] = {
     Barrier: releasing.barrier,
     ChangeMembership: membership.change,
     ReportEquivocation: equivocating.report,
+    ReportLeftViews: passing.report,
     PublishDiseases: diseases.publish,
 }
 

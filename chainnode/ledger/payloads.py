@@ -242,6 +242,25 @@ class ReportEquivocation(_Body, frozen=True, tag="report-equivocation"):
     second: bytes
 
 
+class CommitVote(_Body, frozen=True):
+    """A member's COMMIT, and the key that it was signed with."""
+
+    replica: int
+    key: bytes
+    signature: bytes
+
+
+class ReportLeftViews(_Body, frozen=True, tag="report-left-views"):
+    """Signed by any member's validator key. A quorum's COMMITs for a slot in a view that is not the first one
+    of its turn: who led the views before it was left (ledger/passing.py). `votes`: ascending by replica."""
+
+    epoch: int
+    view: int
+    sequence: int
+    digest: bytes
+    votes: tuple[CommitVote, ...]
+
+
 class PublishDiseases(_Body, frozen=True, tag="publish-diseases"):
     """Signed by any member's steward. `document`: an encoded DiseaseTree whose digest names a feature that
     is in force (ledger/diseases.py): the validators agreed on that very file."""
@@ -267,6 +286,7 @@ Payload: TypeAlias = (
     | Barrier
     | ChangeMembership
     | ReportEquivocation
+    | ReportLeftViews
     | PublishDiseases
 )
 

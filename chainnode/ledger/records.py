@@ -272,6 +272,23 @@ class FeaturesRecord(Record, frozen=True):
     features: tuple[FeatureRecord, ...]
 
 
+class PassedOver(Record, frozen=True):
+    """A member that does not lead from turn `from_turn` on, until turn `until_turn` begins."""
+
+    member: int
+    from_turn: int
+    until_turn: int
+
+
+class PassedOverRecord(Record, frozen=True):
+    """Whose views were left lately, in the order in which they were reported, and the newest view in which a
+    report's slot was committed."""
+
+    epoch: int
+    view: int
+    members: tuple[PassedOver, ...]
+
+
 class DiseaseTerm(Record, frozen=True):
     """A disease by its code, and the broader ones right above it."""
 

@@ -18,6 +18,7 @@ FORM_RULES: dict[str, str] = {
     "duplicate": "It names the same thing twice.",
     "unknown-origin": "The batch's origin is not a member.",
     "no-equivocation": "The two messages do not contradict each other, or the key named did not sign both.",
+    "not-committed": "It does not show that a quorum committed the slot in that view.",
     "replayed": "This transaction was included before.",
     "bad-change": "It is no change of members of the one allowed form, or a signature in it does not hold.",
 }
@@ -57,6 +58,7 @@ STATE_RULES: dict[str, str] = {
     "too-few-signatures": "No more than half of the present validators signed the change.",
     "wrong-role": "The change does not fit the member's present role.",
     "other-key": "The change names a key, or a name, that is not the member's.",
+    "views-not-left": "It shows nothing of the present turn, or of the last one, that is not known.",
     "too-many-members": "The network has as many members, or as many validators, as it may.",
     "no-validator-left": "The change would leave no validator.",
     "fault-tolerance-lost": "Fewer faulty members would be tolerated, and the change does not say so.",

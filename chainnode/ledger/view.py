@@ -21,6 +21,7 @@ from chainnode.ledger.records import (
     MemberRecord,
     MembershipRecord,
     ObjectIndex,
+    PassedOverRecord,
     Record,
     RegistrarRecord,
     ReleaseRecord,
@@ -145,6 +146,10 @@ def diseases(reader: Reader) -> DiseasesRecord | None:
 
 def equivocation(reader: Reader, number: int, epoch: int, kind: str, slot: int) -> EquivocationRecord | None:
     return read(reader, keys.equivocation(number, epoch, kind, slot), EquivocationRecord)
+
+
+def passed_over(reader: Reader) -> PassedOverRecord | None:
+    return read(reader, keys.PASSED_OVER, PassedOverRecord)
 
 
 def object_index(reader: Reader, object_id: bytes) -> ObjectIndex | None:

@@ -4,10 +4,11 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from chainnode.ledger import features, keys
-from chainnode.ledger.epochs import founding_schedule, schedule_of
+from chainnode.ledger.epochs import Schedule, schedule_of
 from chainnode.ledger.founding import Founding, genesis_state
 from chainnode.ledger.header import block_time_ms, genesis_header, next_header
 from chainnode.ledger.machine import REPLAYED, Execution, execute
+from chainnode.ledger.passing import Rotation
 from chainnode.ledger.receipt import build_receipt_body
 from chainnode.ledger.records import Event, Result
 from chainnode.ledger.state import State, state_name
@@ -27,7 +28,7 @@ CACHED_BODIES = 64
 EVENT_RELEASED, EVENT_REFUSED = "released", "refused"
 EVENT_MEMBERSHIP = "membership-changed"
 _DECISIONS = (EVENT_RELEASED, EVENT_REFUSED)
-_MEMBERSHIP = state_name(keys.MEMBERSHIP)
+_MEMBERSHIP, _PASSED_OVER = state_name(keys.MEMBERSHIP), state_name(keys.PASSED_OVER)
 
 Watcher = Callable[[Decided, BlockHeader, Execution, State], None]
 """Called right after a block was executed and stored, while the state is that of its height."""
@@ -79,7 +80,6 @@ class Executor:
         self._parameters = parameters
         self._founding = founding
         self._chain_id = founding.chain_id
-        self.schedule = founding_schedule(founding)
         self._bodies: OrderedDict[Digest, BatchBody] = OrderedDict()
         self.state = State(store.state_get)
         self.watchers: list[Watcher] = []
@@ -88,7 +88,7 @@ class Executor:
             tip = self._found(founding, created_ms)
         assert tip.state_root == self.state.root, "the stored state is that of the last executed block"
         self._tip = tip
-        self.schedule = schedule_of(self.state, founding)
+        self.rotation = self._rotation(schedule_of(self.state, founding))
         self._certified = store.latest_certificate()
         self._certified_header = self._header(self._certified.height if self._certified else 0)
         self.included = Recent(parameters.validity_heights)
@@ -108,10 +108,18 @@ class Executor:
         """Header of the block that `certified` is for; the genesis block's before the first."""
         return self._certified_header
 
+    def _rotation(self, schedule: Schedule) -> Rotation:
+        return Rotation(schedule, self.state, self._parameters)
+
+    @property
+    def schedule(self) -> Schedule:
+        """The epochs so far, the one that waits to begin included."""
+        return self.rotation.schedule
+
     def replica_sets(self, sequence: int) -> ReplicaSet:
-        """Who votes at `sequence` (consensus.types.ReplicaSets): known for certain up to a window and one
-        above the tip."""
-        return self.schedule(sequence)
+        """Who votes at `sequence` and who leads in its turn (consensus.types.ReplicaSets): known for certain
+        up to a window and one above the tip."""
+        return self.rotation(sequence)
 
     def origin_keys(self, origin: ReplicaId) -> tuple[bytes, ...]:
         """The keys under which this member may have made a batch that still lives: of the epochs within
@@ -174,8 +182,8 @@ class Executor:
             receipts=self._receipts(header, decided, outcome),
         )
         self._tip = header
-        if _MEMBERSHIP in outcome.puts:
-            self.schedule = schedule_of(self.state, self._founding)
+        if _MEMBERSHIP in outcome.puts or _PASSED_OVER in outcome.puts:
+            self.rotation = self._rotation(schedule_of(self.state, self._founding))
         for result in outcome.results:
             self._remember(height, result)
         for watch in self.watchers:
@@ -271,7 +279,7 @@ class Executor:
         header = genesis_header(
             chain_id=founding.chain_id,
             time_ms=created_ms,
-            validators=self.schedule(0),
+            validators=founding.replica_set(),
             state_root=self.state.root,
         )
         self._store.commit_block(header, (), results=(), events=(), state_puts=puts)

@@ -69,6 +69,7 @@ class Insight:
             batches_here=status.batches_here,
             batches_waiting=status.batches_waiting,
             asked=tuple((slugs([one], names)[0], view) for one, view in status.asked),
+            passed_over=slugs(voters.passed_over, names),
             lacking=lacking,
             alarms=self._alarms(),
             peers=tuple(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from consensus.messages import Authenticated, QuorumCertificate
+from consensus.messages import Authenticated, CommitCertificate, QuorumCertificate
 from consensus.ready import (
     Behind,
     Decided,
@@ -67,6 +67,7 @@ class Turn:
     fetch: list[Fetch] = field(default_factory=list)
     decided: list[Decided] = field(default_factory=list)
     certified: list[QuorumCertificate] = field(default_factory=list)
+    left: list[CommitCertificate] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     relay: list[Relay] = field(default_factory=list)
@@ -80,6 +81,7 @@ class Turn:
         self.fetch.extend(ready.fetch)
         self.decided.extend(ready.decided)
         self.certified.extend(ready.certified)
+        self.left.extend(ready.left)
         self.evidence.extend(ready.evidence)
         self.rejections.extend(ready.rejections)
         self.relay.extend(ready.relay)

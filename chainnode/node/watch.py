@@ -7,6 +7,7 @@ from structlog.stdlib import BoundLogger
 
 from chainnode.ledger import features
 from chainnode.net import wire
+from chainnode.node.leftviews import LeftViews
 from chainnode.node.opening import Opened
 from chainnode.node.peers import Peers
 from chainnode.node.reserve import MB, DiskReserve, free_bytes
@@ -58,6 +59,8 @@ class Watch:
             log=log,
         )
 
+        self.left_views = LeftViews(genesis.parameters, lambda: opened.executor.state, opened.replica_sets)
+
     def note(self, turn: Turn, replica: Replica) -> None:
         """What a turn brought of peers that lie or whose clocks are off, and of own votes that are missing;
         it is durable already."""
@@ -66,6 +69,8 @@ class Watch:
             self.restored.heard()
         if self.restored.marked and turn.certified and replica.status().voting:
             self.restored.safe()
+        for committed in turn.left:
+            self.left_views.note(committed)
         for evidence in turn.evidence:
             self.witness.seen(evidence)
         for rejection in turn.rejections:
@@ -106,4 +111,10 @@ class Watch:
 
     def work(self, submit_own: Any) -> tuple[Coroutine[Any, Any, None], ...]:
         """What runs until it is cancelled. Raises OperatorError NOD-04."""
-        return self.reserve.run(), self.witness.run(submit_own, self._member)
+        return (
+            self.reserve.run(),
+            self.witness.run(submit_own, self._member),
+            self.left_views.run(
+                submit_own, self._member, lambda: self._opened.executor.tip.height, self._log
+            ),
+        )

@@ -1,7 +1,7 @@
 """What `status --why` and `status --can-stop` answer: plain values, as they travel to the command."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from chainnode.node.quorum import Voter, lost_quorum
 
@@ -45,7 +45,8 @@ class LackingReport:
 @dataclass(frozen=True, slots=True)
 class WhyReport:
     """`timers`: name and ms left of what may end the view; `asked`: the view that each member asked for by
-    VIEW-CHANGE; `silent_because`: why this node casts no vote, empty if it does; `alarms`: as in status."""
+    VIEW-CHANGE; `passed_over`: who does not lead in the present turn; `silent_because`: why this node casts
+    no vote, empty if it does; `alarms`: as in status."""
 
     member: int
     slug: str
@@ -66,7 +67,8 @@ class WhyReport:
     asked: tuple[tuple[str, int], ...]
     lacking: LackingReport | None
     alarms: tuple[str, ...]
-    peers: tuple[PeerReport, ...] = field(default=())
+    peers: tuple[PeerReport, ...] = ()
+    passed_over: tuple[str, ...] = ()
 
     @property
     def quorum_lost(self) -> str:

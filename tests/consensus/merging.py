@@ -18,6 +18,7 @@ def merge(readies: Sequence[Ready]) -> Ready:
         fetch=tuple(fetch for ready in readies for fetch in ready.fetch),
         decided=tuple(slot for ready in readies for slot in ready.decided),
         certified=tuple(certificate for ready in readies for certificate in ready.certified),
+        left=tuple(one for ready in readies for one in ready.left),
         evidence=tuple(evidence for ready in readies for evidence in ready.evidence),
         rejections=tuple(rejection for ready in readies for rejection in ready.rejections),
         behind=max(behind, key=lambda item: item.height, default=None),

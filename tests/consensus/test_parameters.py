@@ -18,6 +18,7 @@ FROZEN = {
     "max_timeout_ms": (1_000, 30_000, 600_000),
     "validity_heights": (10, 1_000, 100_000),
     "turn_heights": (0, 256, 1_000_000),
+    "pass_over_turns": (0, 16, 10_000),
 }
 """Lowest, default, highest: they stand in genesis documents, so they do not change."""
 

@@ -68,6 +68,7 @@ WHY = WhyReport(
     batches_here=4,
     batches_waiting=1,
     asked=(("hospital-a", 2),),
+    passed_over=("hospital-c",),
     lacking=LackingReport(8, "certify", (), ("hospital-a",), ("hospital-a", "hospital-d")),
     alarms=("the disk", "the clock"),
     peers=(

@@ -72,6 +72,7 @@ def test_a_file_that_is_too_long_is_refused_before_it_is_decoded(tmp_path, signe
         lambda body: body["parameters"].update(turbo=1),
         lambda body: body["parameters"].pop("window"),
         lambda body: body["parameters"].update(turn_heights=0),
+        lambda body: body["parameters"].update(pass_over_turns=0),
         lambda body: body["members"][0].update(vote_weight=7),
         lambda body: body["members"].append("a member"),
         lambda body: body["registrars"][0].pop("operator"),
@@ -84,11 +85,12 @@ def test_unknown_missing_and_mistyped_fields_are_refused(signed, edit):
     refused(edited(signed, edit), "GEN-02")
 
 
-def test_a_document_without_turns_keeps_its_bytes_and_has_one_primary(signed):
+@pytest.mark.parametrize("left_out", [("turn_heights", "pass_over_turns"), ("pass_over_turns",)])
+def test_a_document_without_turns_or_without_passing_over_keeps_its_bytes_and_its_meaning(signed, left_out):
     body = cbor2.loads(cbor2.loads(signed)["body"])
-    assert body["parameters"].pop("turn_heights") == 256
+    assert all(body["parameters"].pop(name) > 0 for name in left_out)
     data = cbor2.dumps(body, canonical=True)
-    assert decode_body(data).parameters.turn_heights == 0
+    assert all(getattr(decode_body(data).parameters, name) == 0 for name in left_out)
     assert encode_body(decode_body(data)) == data
 
 

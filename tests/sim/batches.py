@@ -3,13 +3,22 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from chainnode.ledger.transaction import BatchBody, SignedBatch, Submission, batch_digest, batch_ref
+from chainnode.ledger.payloads import ReportLeftViews
+from chainnode.ledger.transaction import (
+    BatchBody,
+    SignedBatch,
+    Submission,
+    batch_digest,
+    batch_ref,
+    sign_transaction,
+)
 from chainnode.net.actions import Actions, Serve, merge
 from chainnode.net.dissemination import Dissemination
 from chainnode.net.wire import Batch, BatchMissing, BatchOffer, BatchRequest, Frame
 from consensus.codec import DecodeError, decode, encode
 from consensus.ready import Fetch, Relay
 from consensus.types import BatchRef, Digest, ReplicaId
+from tests.ledger.world import Actor, id16
 
 if TYPE_CHECKING:
     from tests.sim.node import SimNode
@@ -30,21 +39,37 @@ class Batches:
         self._pending: list[Actions] = []
         self._certified: dict[Digest, None] = {}
         self._wakes = 0
+        self._reports = 0
         self._rules = Dissemination(
             member=node.number,
             chain_id=self._chain.chain_id,
             parameters=self._chain.parameters,
-            sign=self._sign,
+            sign=lambda signed: self._chain.sign(self._actor(), signed),
             first_sequence=node.life * SEQUENCES_PER_LIFE,
             height=node.executor.tip.height,
         )
 
-    def _sign(self, signed: bytes) -> bytes:
+    def _actor(self) -> Actor:
         """With the key of the newest epoch."""
         actors = self._chain.corpus.keys_of(self._node.number)
         newest = next(iter(self._node.executor.origin_keys(self._node.number)), None)
-        actor = actors.get(newest or b"", self._chain.corpus.validators[self._node.number])
-        return self._chain.sign(actor, signed)
+        return actors.get(newest or b"", self._chain.corpus.validators[self._node.number])
+
+    def report(self, payload: ReportLeftViews) -> None:
+        """What this node itself has to say."""
+        actor = self._actor()
+        self._reports += 1
+        until = self._node.executor.tip.height + self._chain.parameters.validity_heights // 2
+        submission = sign_transaction(
+            payload,
+            chain_id=self._chain.chain_id,
+            valid_until_height=until,
+            nonce=id16(f"report {self._node.number} {self._node.life} {self._reports}"),
+            signer=actor.public,
+            sign=lambda signed: self._chain.sign(actor, signed),
+            rows=(),
+        )
+        self.submit(submission, "node", until)
 
     def recover(self) -> None:
         """Batches that are on disk and in no block are ready again."""

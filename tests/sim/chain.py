@@ -11,6 +11,8 @@ from hashlib import sha256
 from chainnode.ledger.admission import check_batch
 from chainnode.ledger.epochs import Schedule, founding_schedule
 from chainnode.ledger.header import genesis_header
+from chainnode.ledger.passing import Rotation
+from chainnode.ledger.records import PassedOver
 from chainnode.ledger.rules import Refusal
 from chainnode.ledger.transaction import BatchBody, SignedBatch
 from chainnode.net.wire import Frame, decode_frame
@@ -53,7 +55,7 @@ class SharedChain:
         """As far as any honest node's blocks say."""
         self.created_ms = GENESIS_MS
         self._frames: dict[bytes, Frame] = {}
-        self._messages: dict[tuple[bytes, int], Authenticated | str] = {}
+        self._messages: dict[tuple[bytes, int, tuple[PassedOver, ...]], Authenticated | str] = {}
         self._verified: dict[bytes, bool] = {}
         self._batches: dict[tuple[bytes, bytes], tuple[SignedBatch, BatchRef, BatchBody] | str] = {}
 
@@ -91,19 +93,20 @@ class SharedChain:
             frame = self._frames[data] = decode_frame(data, limit_bytes=self.parameters.frame_bytes)
         return frame
 
-    def authenticated(self, data: bytes, schedule: Schedule) -> Authenticated | str:
-        """A message as a node's network judges it that knows these epochs, or the rule that refused it."""
-        key = data, len(schedule.epochs)
+    def authenticated(self, data: bytes, rotation: Rotation) -> Authenticated | str:
+        """A message as a node's network judges it that knows these epochs and primaries, or the rule that
+        refused it."""
+        key = data, len(rotation.schedule.epochs), rotation.passed_over
         if key not in self._messages:
-            self._messages[key] = self._judge(data, schedule)
+            self._messages[key] = self._judge(data, rotation)
         return self._messages[key]
 
-    def _judge(self, data: bytes, schedule: Schedule) -> Authenticated | str:
+    def _judge(self, data: bytes, rotation: Rotation) -> Authenticated | str:
         try:
             message: Message = decode(data, Message, limit_bytes=self.parameters.frame_bytes)  # type: ignore[arg-type]
         except DecodeError as error:
             return error.code
-        checked = authenticate(message, self.chain_id, schedule, fake_verify)
+        checked = authenticate(message, self.chain_id, rotation, fake_verify)
         return checked.rule if isinstance(checked, Rejection) else checked
 
     def checked_batch(
@@ -140,7 +143,8 @@ class SharedChain:
     def _verify_once(self, key: bytes, signed: bytes, signature: bytes) -> bool:
         name = _name(key, signed, signature)
         if name not in self._verified:
-            self._verified[name] = verify(key, signed, signature)
+            # Votes too, where a transaction shows some.
+            self._verified[name] = verify(key, signed, signature) or fake_verify(key, signed, signature)
         return self._verified[name]
 
     def _judge_batch(

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from chainnode.ledger import view
 from chainnode.ledger.epochs import Schedule
+from chainnode.ledger.forms import read_change
+from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.state import State
 from chainnode.ledger.transaction import Submission, sign_transaction
 from chainnode.node.executor import Executor
@@ -30,8 +32,8 @@ class _Sight:
 def signed_change(
     chain: SharedChain, executor: Executor, change: Change, nonce: int
 ) -> tuple[Submission, int] | None:
-    """The transaction and how long it is valid; None where the member has no further keys. It may come to
-    nothing: another change waits, or the member is not what it is thought to be."""
+    """The transaction and how long it is valid; None where the member has no further keys or the change is
+    of no allowed form. It may come to nothing: another change waits, the member is not what it was."""
     corpus = chain.corpus
     voters = {key: one for member in corpus.numbers for key, one in corpus.keys_of(member).items()}
     sight = _Sight(chain.chain_id, executor.state, executor.schedule, voters)
@@ -50,6 +52,11 @@ def signed_change(
         fewer_faults=True,
     )
     payload = signed(sight, document, range(present(sight).n // 2 + 1))
+    try:
+        read_change(payload, chain.chain_id)
+    except RefusedError:
+        # Of no allowed form, such as the last voter's leaving: a node does not take it from its users.
+        return None
     steward = Actor(f"steward {document.validators[0].number}")
     submission = sign_transaction(
         payload,

@@ -21,6 +21,7 @@ from chainnode.net.wire import (
 )
 from chainnode.node import turn as inputs
 from chainnode.node.driver import Synced
+from chainnode.node.leftviews import LeftViews
 from chainnode.node.network import (
     ANSWER_EVERY_MS,
     OWN_VOTES_OVERHEAD_BYTES,
@@ -37,6 +38,8 @@ from tests.sim.syncing import Syncing
 
 if TYPE_CHECKING:
     from tests.sim.node import SimNode
+
+REPORT_AFTER_MS = 100
 
 
 class Peers:
@@ -55,6 +58,9 @@ class Peers:
             self.offer,
             self.batches.want_certified,
             lambda run: node.put(Synced(run)),
+        )
+        self.left_views = LeftViews(
+            world.chain.parameters, lambda: node.executor.state, lambda one: node.executor.replica_sets(one)
         )
         self._answered: dict[int, dict[bytes, Authenticated]] = {}
         self._told_ms: dict[int, int] = {}
@@ -97,10 +103,21 @@ class Peers:
         self.batches.relay(turn.relay)
         for evidence in turn.evidence:
             self._node.trace(f"evidence against {evidence.first.replica}: {outline(evidence.second)}")
+        for committed in turn.left:
+            self.left_views.note(committed)
+            self._node.later(REPORT_AFTER_MS * (1 + self._node.number), self._report_left)
         if turn.behind is not None:
             self._node.trace(f"behind {turn.behind.height}")
             self.sync.behind(turn.behind)
             self.wake_sync()
+
+    def _report_left(self) -> None:
+        node = self._node
+        height = node.executor.tip.height + 1
+        payload = self.left_views.unreported(height)
+        if payload is not None:
+            node.trace(f"reports that views before {payload.view} were left")
+            self.batches.report(payload)
 
     # --- by itself --------------------------------------------------------------------------------
 
@@ -173,7 +190,7 @@ class Peers:
                 self.batches.on_missing(peer, frame)
 
     def _on_consensus(self, peer: int, data: bytes) -> None:
-        checked = self._node.world.chain.authenticated(data, self._node.executor.schedule)
+        checked = self._node.world.chain.authenticated(data, self._node.executor.rotation)
         if isinstance(checked, str):
             self._node.trace(f"refuses a message of {peer}: {checked}")
             return
@@ -194,7 +211,7 @@ class Peers:
     def _on_own_votes(self, peer: int, frame: OwnVotes) -> None:
         node = self._node
         found = {
-            data: node.world.chain.authenticated(data, node.executor.schedule) for data in frame.messages
+            data: node.world.chain.authenticated(data, node.executor.rotation) for data in frame.messages
         }
         mine = {
             data: one
