@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from chainnode.ledger.transaction import MAX_ROW_BYTES, Row
 from consensus.codec import DecodeError, decode, encode
 
-OLDEST_VERSION, NEWEST_VERSION = 1, 2
+OLDEST_VERSION, NEWEST_VERSION = 1, 3
 """Of the frames that this release speaks. A link speaks the newest version that both sides know; a peer with
 none in common is refused, with both ranges named."""
 
@@ -20,6 +20,8 @@ MAX_BLOCKS = 256
 MAX_OWN_VOTES = 512
 MAX_PARTS = 4_096
 MAX_SEALED_BYTES = 4_096
+MAX_OPENINGS = 256
+MAX_RULE_CHARS = 64
 MAX_ROWS_IN_FRAME = 1_024
 MAX_CHUNKS = 1_048_576
 MAX_ITEM_BYTES = 32_768
@@ -30,6 +32,8 @@ Id = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Digest32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Natural = Annotated[int, Meta(ge=0, le=2**53)]
 Member = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Seat = Annotated[int, Meta(ge=1, le=255)]
+"""A trustee's place in genesis, from 1."""
 Bytes = Annotated[bytes, Meta(min_length=1)]
 
 
@@ -139,10 +143,11 @@ class ObjectMissing(Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 class Part(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A part of an object's key, sealed to the project's key."""
+    """A part of an object's key, sealed to the project's key; of role "wrap", the patient's half as it lies
+    beside the object (W_p), which trustees are asked to open. A peer of before version 3 refuses such a frame."""
 
     object_id: Id
-    role: Literal["provider", "patient"]
+    role: Literal["provider", "patient", "wrap"]
     sealed: Annotated[bytes, Meta(min_length=1, max_length=MAX_SEALED_BYTES)]
 
 
@@ -168,6 +173,37 @@ class PartAck(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, 
 
     request_id: Id
     digest: Digest32
+
+
+class Opening(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """An object, and what is asked or said of it: a wrap, or a trustee's part sealed to the project."""
+
+    object_id: Id
+    data: Annotated[bytes, Meta(min_length=1, max_length=MAX_SEALED_BYTES)]
+
+
+class Declined(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """An object that a trustee does not open now, and its rule."""
+
+    object_id: Id
+    rule: Annotated[str, Meta(min_length=1, max_length=MAX_RULE_CHARS)]
+
+
+class OpeningRequest(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="opening-request"):
+    """A requester asks a trustee for its parts of the wraps, under a release that names the consents."""
+
+    request_id: Id
+    seat: Seat
+    wraps: Annotated[tuple[Opening, ...], Meta(min_length=1, max_length=MAX_OPENINGS)]
+
+
+class OpeningAnswer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="opening-answer"):
+    """The trustee's parts, and what it declines."""
+
+    request_id: Id
+    seat: Seat
+    parts: Annotated[tuple[Opening, ...], Meta(max_length=MAX_OPENINGS)]
+    declined: Annotated[tuple[Declined, ...], Meta(max_length=MAX_OPENINGS)]
 
 
 class RowsRequest(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="rows-request"):
@@ -256,12 +292,14 @@ Frame: TypeAlias = (
     | PieceRequest
     | Piece
     | PieceMissing
+    | OpeningRequest
+    | OpeningAnswer
 )
 FRAME_TYPES: tuple[type[Frame], ...] = get_args(Frame)
 
 SINCE: dict[type[Frame], int] = dict.fromkeys(
     (Pulse, Evidence, BlocksPruned, SnapshotRequest, SnapshotOffer, PieceRequest, Piece, PieceMissing), 2
-)
+) | dict.fromkeys((OpeningRequest, OpeningAnswer), 3)
 """The version that brought a frame; those of the oldest are not listed."""
 
 MAX_HELLO_BYTES = 128
