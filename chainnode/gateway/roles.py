@@ -14,11 +14,13 @@ from chainnode.ledger.payloads import (
     AttestEnrolment,
     ChangeMembership,
     Consent,
+    DealClassKeys,
     EnrolPatient,
     Grant,
     Payload,
     ProveEnrolment,
     PublishDiseases,
+    RenewClassKey,
     RequestRelease,
     Revoke,
     Withdraw,
@@ -77,14 +79,16 @@ SUBMITS: dict[Role, frozenset[type]] = {
             ProveEnrolment,
             Grant,
             Consent,
+            DealClassKeys,
+            RenewClassKey,
             Revoke,
             Withdraw,
         }
     ),
     Role.RESEARCHER: frozenset({Apply, RequestRelease, Withdraw}),
 }
-"""AnchorRecords, ShareReceipt, Barrier, ReportEquivocation and ReportLeftViews are signed by the node itself:
-nobody submits them."""
+"""AnchorRecords, ShareReceipt, Barrier, ReportEquivocation and ReportLeftViews are signed by the node itself,
+AnswerDealing by the trustee that it hosts: nobody submits them."""
 
 OPEN_SERVICES = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
 """Every role may ask these."""

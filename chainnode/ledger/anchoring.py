@@ -1,12 +1,14 @@
 """AnchorRecords: thousands of pointers under one signature, one state key and one root."""
 
 from chainnode.ledger import features, keys, view
+from chainnode.ledger.dealing import require_open_epoch
 from chainnode.ledger.enrolment import require_enrolment
 from chainnode.ledger.membership import require_node
 from chainnode.ledger.payloads import AnchorRecords, ObjectPointer
 from chainnode.ledger.records import BatchIndex, BatchRecord, EnrolmentRecord, ObjectIndex
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.transition import Transition
+from chainnode.ledger.view import Reader
 from consensus.codec import encode
 from consensus.merkle import merkle_root
 from consensus.types import Digest
@@ -29,13 +31,12 @@ def index_entries(payload: AnchorRecords) -> tuple[Digest, list[tuple[bytes, Obj
     return root, [*found, (keys.batch_index(root), BatchIndex(object_ids, payload.sealed_key))]
 
 
-def _check_pointer(member: int, pointer: ObjectPointer, enrolment: EnrolmentRecord) -> None:
+def _check_pointer(reader: Reader, member: int, pointer: ObjectPointer, enrolment: EnrolmentRecord) -> None:
     if enrolment.member != member:
         raise RefusedError("other-member", f"handle {pointer.handle.hex()} is of another member")
     if not enrolment.active:
         raise RefusedError("enrolment-not-active", f"handle {pointer.handle.hex()}")
-    if enrolment.class_key(pointer.data_class, pointer.epoch) is None:
-        raise RefusedError("unknown-class-key", f"{pointer.data_class}, epoch {pointer.epoch}")
+    require_open_epoch(reader, pointer, enrolment)
 
 
 def anchor(call: Transition[AnchorRecords]) -> None:
@@ -48,7 +49,7 @@ def anchor(call: Transition[AnchorRecords]) -> None:
     for pointer in payload.pointers:
         if pointer.handle not in enrolments:
             enrolments[pointer.handle] = require_enrolment(call, pointer.handle)
-        _check_pointer(payload.member, pointer, enrolments[pointer.handle])
+        _check_pointer(call.state, payload.member, pointer, enrolments[pointer.handle])
         # One object, one anchor: a second claim, perhaps under a laxer policy, is refused.
         if call.state.index(keys.object_index(pointer.object_id)) is not None:
             raise RefusedError("object-claimed", f"object {pointer.object_id.hex()}")

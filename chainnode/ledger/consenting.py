@@ -3,12 +3,14 @@
 A revocation is never refused for want of room: "all" and the classes have a slot each, one request has an
 entry of its own, and a consent carries its revocation itself; "all" stands in every consent too, which then
 makes room for a new one. The row of a consent was looked at with its batch; here it is not read, so that
-erasing it later changes nothing in what was executed.
+erasing it later changes nothing in what was executed. With everything, with a class, and with the last
+consent that stands, the dealings of the class keys behind them end (dealing.py).
 """
 
 from msgspec import structs
 
 from chainnode.ledger import keys, view
+from chainnode.ledger.dealing import end_dealings
 from chainnode.ledger.enrolment import require_enrolment
 from chainnode.ledger.forms import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT
 from chainnode.ledger.payloads import Consent, Revoke
@@ -56,6 +58,8 @@ def _revoke_consent(call: Transition[Revoke]) -> None:
                 raise RefusedError("already-done", "the consent is revoked")
             kept[at] = structs.replace(one, revoked=call.source)
             call.put(keys.consents(payload.handle), ConsentsRecord(tuple(kept)))
+            if all(other.revoked.height for other in kept):
+                end_dealings(call, payload.handle)
             return
     raise RefusedError("unknown-consent", f"consent {payload.target.hex()}")
 
@@ -90,8 +94,10 @@ def revoke(call: Transition[Revoke]) -> None:
         if payload.scope == SCOPE_ALL:
             record = structs.replace(record, all=call.source)
             _revoke_all(call)
+            end_dealings(call, payload.handle)
         else:
             record = _revoke_class(call, record)
+            end_dealings(call, payload.handle, payload.target.decode())
         call.put(keys.revocations(payload.handle), record)
     else:
         if view.request(call.state, payload.target) is None:

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainnode.ledger.payloads import (
+    COMPLAINS,
     DATA_CLASSES,
     DENY,
+    ERASED,
+    HOLDS,
     MAX_CLASS_KEYS,
+    MAX_DEALT_KEYS,
     MAX_DISEASES_BYTES,
     MAX_EVIDENCE_BYTES,
     MAX_OBJECTS,
@@ -22,11 +26,14 @@ from chainnode.ledger.payloads import (
     AddDepartment,
     AddStudy,
     AnchorRecords,
+    AnswerDealing,
     Apply,
     AttestEnrolment,
     Barrier,
     ChangeMembership,
+    ClassKey,
     Consent,
+    DealClassKeys,
     EnrolPatient,
     Grant,
     ObjectPointer,
@@ -34,6 +41,7 @@ from chainnode.ledger.payloads import (
     ProveEnrolment,
     PublishDiseases,
     Purpose,
+    RenewClassKey,
     ReportEquivocation,
     ReportLeftViews,
     RequestRelease,
@@ -59,6 +67,8 @@ ValidPoint = Callable[[bytes], bool]
 SEALING_KEY_BYTES = 1_216
 """MLKEM768-X25519: 1,184 and 32."""
 MAX_MEMBERS = 65_536
+MAX_TRUSTEES = 255
+"""As many shares as TDH2 numbers (vault/tdh2.py)."""
 MAX_NUMBER = 2**53
 MAX_EPOCH = 2**31
 MAX_DISEASE_CHARACTERS = 64
@@ -153,6 +163,12 @@ def _add_study(payload: AddStudy, _: FormContext) -> None:
     require_length(payload.sealing_key, SEALING_KEY_BYTES, "sealing_key")
 
 
+def _class_key(key: ClassKey, form: FormContext) -> None:
+    require(key.data_class in DATA_CLASSES, "malformed", "not a data class")
+    require_number(key.epoch, 0, MAX_EPOCH, "epoch")
+    require_key(key.point, form, "a class key's point")
+
+
 def _enrol(payload: EnrolPatient, form: FormContext) -> None:
     require_number(payload.member, 0, MAX_MEMBERS, "member")
     require_length(payload.handle, ID_BYTES, "handle")
@@ -161,9 +177,7 @@ def _enrol(payload: EnrolPatient, form: FormContext) -> None:
     require_distinct(classes, 1, MAX_CLASS_KEYS, "class keys")
     require_distinct([key.point for key in payload.class_keys], 1, MAX_CLASS_KEYS, "points")
     for key in payload.class_keys:
-        require(key.data_class in DATA_CLASSES, "malformed", "not a data class")
-        require_number(key.epoch, 0, MAX_EPOCH, "epoch")
-        require_key(key.point, form, "a class key's point")
+        _class_key(key, form)
     require_length(payload.link_row, DIGEST_BYTES, "link_row")
 
 
@@ -240,6 +254,30 @@ def _revoke(payload: Revoke, _: FormContext) -> None:
     else:
         require(payload.scope in (SCOPE_CONSENT, SCOPE_REQUEST), "malformed", "not a scope of revocation")
         require_length(payload.target, ID_BYTES, "target")
+
+
+def _renew(payload: RenewClassKey, form: FormContext) -> None:
+    require_length(payload.handle, ID_BYTES, "handle")
+    _class_key(payload.key, form)
+
+
+def _deal(payload: DealClassKeys, form: FormContext) -> None:
+    require_length(payload.handle, ID_BYTES, "handle")
+    require_length(payload.shares_digest, DIGEST_BYTES, "shares_digest")
+    require_distinct([(key.data_class, key.epoch) for key in payload.keys], 1, MAX_DEALT_KEYS, "keys")
+    for key in payload.keys:
+        require(key.data_class in DATA_CLASSES, "malformed", "not a data class")
+        require_number(key.epoch, 0, MAX_EPOCH, "epoch")
+        require_number(len(key.commitments), 1, MAX_TRUSTEES, "commitments")
+        for point in key.commitments:
+            require_key(point, form, "a commitment")
+
+
+def _answer(payload: AnswerDealing, _: FormContext) -> None:
+    require_length(payload.handle, ID_BYTES, "handle")
+    require_length(payload.shares_digest, DIGEST_BYTES, "shares_digest")
+    require_number(payload.trustee, 1, MAX_TRUSTEES, "trustee")
+    require(payload.answer in (HOLDS, COMPLAINS, ERASED), "malformed", "not an answer to a dealing")
 
 
 def _withdraw(payload: Withdraw, _: FormContext) -> None:
@@ -345,6 +383,9 @@ _FORMS: dict[type[Any], Callable[[Any, FormContext], None]] = {
     ReportEquivocation: _report,
     ReportLeftViews: _left_views,
     PublishDiseases: _publish,
+    RenewClassKey: _renew,
+    DealClassKeys: _deal,
+    AnswerDealing: _answer,
 }
 
 

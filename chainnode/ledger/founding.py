@@ -12,6 +12,7 @@ from chainnode.ledger.records import (
     HolderRecord,
     MemberRecord,
     RegistrarRecord,
+    TrusteeRecord,
 )
 from consensus.codec import encode
 from consensus.types import ReplicaSet, Voter
@@ -25,6 +26,8 @@ class Founding:
     chain_id: bytes
     members: tuple[MemberRecord, ...]
     registrars: tuple[RegistrarRecord, ...]
+    trustees: tuple[TrusteeRecord, ...] = ()
+    trustee_threshold: int = 0
 
     def replica_set(self) -> ReplicaSet:
         """The voters of epoch 0."""
@@ -40,6 +43,8 @@ def founding_of(genesis: Genesis) -> Founding:
             for one in genesis.members
         ),
         tuple(RegistrarRecord(one.id, one.name, one.operator, one.key) for one in genesis.registrars),
+        tuple(TrusteeRecord(one.id, one.operator, one.key) for one in genesis.trustees),
+        genesis.trustee_threshold,
     )
 
 

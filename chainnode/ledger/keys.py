@@ -44,6 +44,16 @@ def patient(handle: bytes) -> bytes:
     return b"patient/" + handle
 
 
+def renewed(handle: bytes) -> bytes:
+    """A patient's class keys after the enrolment's."""
+    return b"class-key/" + handle
+
+
+def dealings(handle: bytes) -> bytes:
+    """A patient's class keys that were dealt to the trustees."""
+    return b"dealing/" + handle
+
+
 def batch(root: bytes) -> bytes:
     return b"batch/" + root
 

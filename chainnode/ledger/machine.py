@@ -12,6 +12,7 @@ from typing import Any
 from chainnode.ledger import (
     anchoring,
     consenting,
+    dealing,
     diseases,
     enrolment,
     equivocating,
@@ -25,15 +26,18 @@ from chainnode.ledger.payloads import (
     AddDepartment,
     AddStudy,
     AnchorRecords,
+    AnswerDealing,
     Apply,
     AttestEnrolment,
     Barrier,
     ChangeMembership,
     Consent,
+    DealClassKeys,
     EnrolPatient,
     Grant,
     ProveEnrolment,
     PublishDiseases,
+    RenewClassKey,
     ReportEquivocation,
     ReportLeftViews,
     RequestRelease,
@@ -82,6 +86,9 @@ _HANDLERS: dict[type[Any], Callable[[Transition[Any]], None]] = {
     ReportEquivocation: equivocating.report,
     ReportLeftViews: passing.report,
     PublishDiseases: diseases.publish,
+    RenewClassKey: dealing.renew,
+    DealClassKeys: dealing.deal,
+    AnswerDealing: dealing.answer,
 }
 
 

@@ -35,10 +35,14 @@ MODIFIERS = FOUNDING_MODIFIERS + LATER_MODIFIERS
 
 ROLE_PATIENT, ROLE_STEWARD, ROLE_HEAD = "patient", "steward", "head"
 PERMIT, DENY = "permit", "deny"
+HOLDS, COMPLAINS, ERASED = "holds", "complains", "erased"
+"""What a trustee says of the shares that it was dealt."""
 
 MAX_POINTERS = 500
 MAX_OBJECTS = 1_000
 MAX_CLASS_KEYS = len(DATA_CLASSES)
+MAX_DEALT_KEYS = 64
+"""Class keys of one patient that can be dealt at once, and that the chain keeps as dealt."""
 MAX_DISEASES_BYTES = 65_536
 """Of a published tree of diseases: a receipt of a decision that needs one carries it."""
 MAX_EVIDENCE_BYTES = 112_640
@@ -128,6 +132,40 @@ class ProveEnrolment(_Body, frozen=True, tag="prove-enrolment"):
     """Signed by the enrolled key: proof of possession."""
 
     handle: bytes
+
+
+class RenewClassKey(_Body, frozen=True, tag="renew-class-key"):
+    """Signed by the patient's key: the class key of the next epoch. Later objects are taken in under it."""
+
+    handle: bytes
+    key: ClassKey
+
+
+class DealtKey(_Body, frozen=True):
+    """Feldman's commitments (points of 32 bytes) to a polynomial whose value at 0 is the class key."""
+
+    data_class: str
+    epoch: int
+    commitments: tuple[bytes, ...]
+
+
+class DealClassKeys(_Body, frozen=True, tag="deal-class-keys"):
+    """Signed by the patient's key: class keys are shared among the trustees of the genesis document.
+    `shares_digest`: of the sealed shares, one for each trustee, that were handed to the node with it."""
+
+    handle: bytes
+    keys: tuple[DealtKey, ...]
+    shares_digest: bytes
+
+
+class AnswerDealing(_Body, frozen=True, tag="answer-dealing"):
+    """Signed by the key of the trustee `trustee` (its place in the genesis document, from 1). `answer`:
+    "holds" (its share fits the commitments), "complains" (it does not open, or does not fit), "erased"."""
+
+    handle: bytes
+    shares_digest: bytes
+    trustee: int
+    answer: str
 
 
 class AnchorRecords(_Body, frozen=True, tag="anchor-records"):
@@ -288,6 +326,9 @@ Payload: TypeAlias = (
     | ReportEquivocation
     | ReportLeftViews
     | PublishDiseases
+    | RenewClassKey
+    | DealClassKeys
+    | AnswerDealing
 )
 
 

@@ -107,6 +107,14 @@ class RegistrarRecord(Record, frozen=True):
     key: bytes
 
 
+class TrusteeRecord(Record, frozen=True):
+    """As the genesis document names it; not an entry of the state."""
+
+    id: str
+    operator: str
+    key: bytes
+
+
 class HolderRecord(Record, frozen=True):
     """Who holds a key. `name`: department slug, registrar id, handle or request id, by `role`."""
 
@@ -147,6 +155,39 @@ class EnrolmentRecord(Record, frozen=True):
             if key.data_class == data_class and key.epoch == epoch:
                 return key
         return None
+
+
+class RenewedKey(Record, frozen=True):
+    key: ClassKey
+    renewed: Source
+
+
+class RenewedKeysRecord(Record, frozen=True):
+    """A patient's class keys after the enrolment's, in the order in which they were put in force."""
+
+    keys: tuple[RenewedKey, ...]
+
+
+class DealtRecord(Record, frozen=True):
+    """One class key that was dealt to the trustees: `commitments` are Feldman's, `shares_digest` names the
+    dealing. `holds`, `complains`, `erased`: which trustees said so, by their places from 1, ascending.
+    `ended` has height 0 as long as the dealing stands; it ends by a revocation."""
+
+    data_class: str
+    epoch: int
+    commitments: tuple[bytes, ...]
+    shares_digest: bytes
+    dealt: Source
+    holds: tuple[int, ...] = ()
+    complains: tuple[int, ...] = ()
+    erased: tuple[int, ...] = ()
+    ended: Source = Source()
+
+
+class DealingsRecord(Record, frozen=True):
+    """The latest dealing of each of a patient's class keys and epochs, in that order."""
+
+    dealt: tuple[DealtRecord, ...]
 
 
 class BatchRecord(Record, frozen=True):

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from chainnode.ledger import keys, view
 from chainnode.ledger.payloads import Payload
-from chainnode.ledger.records import Event, HolderRecord, Record, Source
+from chainnode.ledger.records import Event, HolderRecord, Record, Source, TrusteeRecord
 from chainnode.ledger.rows import RowLookup
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.state import WorkingState
@@ -21,13 +21,16 @@ MAX_EVALUATED_OBJECTS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class BlockContext:
-    """The block that is executed. `time_ms` is its header's time."""
+    """The block that is executed. `time_ms` is its header's time; `trustees` are those of the genesis
+    document, of whom `trustee_threshold` must act together."""
 
     chain_id: bytes
     epoch: int
     height: int
     time_ms: int
     parameters: Parameters
+    trustees: tuple[TrusteeRecord, ...] = ()
+    trustee_threshold: int = 0
 
     @property
     def validity_heights(self) -> int:

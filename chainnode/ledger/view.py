@@ -10,6 +10,8 @@ from chainnode.ledger.records import (
     BatchIndex,
     BatchRecord,
     ConsentsRecord,
+    DealingsRecord,
+    DealtRecord,
     DepartmentRecord,
     DiseasesRecord,
     EnrolmentRecord,
@@ -25,6 +27,7 @@ from chainnode.ledger.records import (
     Record,
     RegistrarRecord,
     ReleaseRecord,
+    RenewedKeysRecord,
     RequestRecord,
     RequestRevocationRecord,
     RevocationRecord,
@@ -88,6 +91,23 @@ def study(reader: Reader, number: int, department_slug: str, slug: str) -> Study
 
 def patient(reader: Reader, handle: bytes) -> EnrolmentRecord | None:
     return read(reader, keys.patient(handle), EnrolmentRecord)
+
+
+def renewed(reader: Reader, handle: bytes) -> RenewedKeysRecord | None:
+    return read(reader, keys.renewed(handle), RenewedKeysRecord)
+
+
+def dealings(reader: Reader, handle: bytes) -> DealingsRecord | None:
+    return read(reader, keys.dealings(handle), DealingsRecord)
+
+
+def dealt(reader: Reader, handle: bytes, data_class: str, epoch: int) -> DealtRecord | None:
+    """The dealing of a class key that stands, None where it was never dealt, or its dealing has ended."""
+    held = dealings(reader, handle)
+    for one in held.dealt if held else ():
+        if (one.data_class, one.epoch) == (data_class, epoch) and not one.ended.height:
+            return one
+    return None
 
 
 def batch(reader: Reader, root: bytes) -> BatchRecord | None:

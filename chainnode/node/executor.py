@@ -137,7 +137,16 @@ class Executor:
     def context(self, height: int, time_ms: int) -> BlockContext:
         """What a block at `height` is executed under."""
         epoch = self.schedule(height).epoch
-        return BlockContext(self._chain_id, epoch, height, time_ms, self._parameters)
+        founding = self._founding
+        return BlockContext(
+            self._chain_id,
+            epoch,
+            height,
+            time_ms,
+            self._parameters,
+            founding.trustees,
+            founding.trustee_threshold,
+        )
 
     def _require_known_features(self, height: int) -> None:
         """Rather no block than another one. Raises OperatorError NOD-10."""
