@@ -41,7 +41,7 @@ HOLDS, COMPLAINS, ERASED = "holds", "complains", "erased"
 MAX_POINTERS = 500
 MAX_OBJECTS = 1_000
 MAX_CLASS_KEYS = len(DATA_CLASSES)
-MAX_DEALT_KEYS = 64
+MAX_DEALT_KEYS = 48
 """Class keys of one patient that can be dealt at once, and that the chain keeps as dealt."""
 MAX_DISEASES_BYTES = 65_536
 """Of a published tree of diseases: a receipt of a decision that needs one carries it."""

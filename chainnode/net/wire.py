@@ -144,7 +144,8 @@ class ObjectMissing(Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 class Part(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A part of an object's key, sealed to the project's key; of role "wrap", the patient's half as it lies
-    beside the object (W_p), which trustees are asked to open. A peer of before version 3 refuses such a frame."""
+    beside the object (W_p), which trustees are asked to open. A peer of before version 3 refuses such a
+    frame."""
 
     object_id: Id
     role: Literal["provider", "patient", "wrap"]
@@ -176,9 +177,11 @@ class PartAck(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, 
 
 
 class Opening(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """An object, and what is asked or said of it: a wrap, or a trustee's part sealed to the project."""
+    """An object, and what is asked or said of it: a wrap, or a trustee's part sealed to the project.
+    `dealing`: digest of the commitments that the asker knows, or that the trustee's share fits."""
 
     object_id: Id
+    dealing: Digest32
     data: Annotated[bytes, Meta(min_length=1, max_length=MAX_SEALED_BYTES)]
 
 
@@ -204,6 +207,28 @@ class OpeningAnswer(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     seat: Seat
     parts: Annotated[tuple[Opening, ...], Meta(max_length=MAX_OPENINGS)]
     declined: Annotated[tuple[Declined, ...], Meta(max_length=MAX_OPENINGS)]
+
+
+class SealedShares(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A trustee's shares of a dealing, under its tag (vault/classshares.py)."""
+
+    tag: Id
+    sealed: Annotated[bytes, Meta(min_length=1, max_length=MAX_SEALED_BYTES)]
+
+
+class ShareDelivery(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="share-delivery"):
+    """The sealed shares of a dealing, by trustees' tags: all of them, so that each trustee sees by the digest
+    on chain that its own is the patient's."""
+
+    handle: Id
+    shares_digest: Digest32
+    shares: Annotated[tuple[SealedShares, ...], Meta(min_length=1, max_length=MAX_OPENINGS)]
+
+
+class ShareAnswer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="share-answer"):
+    """`submission`: a trustee's encoded AnswerDealing, for a voter to hand in: an observer's node cannot."""
+
+    submission: Annotated[bytes, Meta(min_length=1, max_length=MAX_SEALED_BYTES)]
 
 
 class RowsRequest(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="rows-request"):
@@ -294,12 +319,23 @@ Frame: TypeAlias = (
     | PieceMissing
     | OpeningRequest
     | OpeningAnswer
+    | ShareDelivery
+    | ShareAnswer
 )
 FRAME_TYPES: tuple[type[Frame], ...] = get_args(Frame)
 
-SINCE: dict[type[Frame], int] = dict.fromkeys(
-    (Pulse, Evidence, BlocksPruned, SnapshotRequest, SnapshotOffer, PieceRequest, Piece, PieceMissing), 2
-) | dict.fromkeys((OpeningRequest, OpeningAnswer), 3)
+_SECOND: tuple[type[Frame], ...] = (
+    Pulse,
+    Evidence,
+    BlocksPruned,
+    SnapshotRequest,
+    SnapshotOffer,
+    PieceRequest,
+    Piece,
+    PieceMissing,
+)
+_THIRD: tuple[type[Frame], ...] = (OpeningRequest, OpeningAnswer, ShareDelivery, ShareAnswer)
+SINCE: dict[type[Frame], int] = dict.fromkeys(_SECOND, 2) | dict.fromkeys(_THIRD, 3)
 """The version that brought a frame; those of the oldest are not listed."""
 
 MAX_HELLO_BYTES = 128

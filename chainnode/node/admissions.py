@@ -8,7 +8,7 @@ from typing import Protocol
 from structlog.stdlib import BoundLogger
 
 from chainnode.ledger.admission import check_form, check_origin, check_state
-from chainnode.ledger.payloads import MAX_OBJECTS, Grant, Payload
+from chainnode.ledger.payloads import MAX_OBJECTS, DealClassKeys, Grant, Payload
 from chainnode.ledger.rows import row_lookup
 from chainnode.ledger.rules import RULES, Refusal
 from chainnode.ledger.statement import AdmissionRefusal, sign_refusal
@@ -32,9 +32,11 @@ from chainnode.node.members import NodeKey
 from chainnode.node.reserve import DiskReserve
 from chainnode.node.stash import Stash
 from chainnode.node.waiters import OUTCOME_OK, Waiters
+from chainnode.vault.classshares import MAX_SEALED_SHARES_BYTES
 from chainnode.vault.errors import SealingError
 from chainnode.vault.keys import valid_point
 from chainnode.vault.parts import PART_BYTES, parts_digest
+from chainnode.vault.sealing import OVERHEAD_BYTES
 from consensus.codec import DecodeError, decode
 from consensus.parameters import Parameters
 
@@ -171,11 +173,18 @@ class Admissions:
         return refusal or checked
 
     def _keep_parts(self, body: TransactionBody, parts: Sequence[Part]) -> Refusal | None:
-        """Parts are kept before the grant goes out, under the digest that it names."""
-        named = body.payload.parts_digest if isinstance(body.payload, Grant) else b""
+        """Parts are kept before the grant goes out, sealed shares before the dealing, under the digest that
+        it names."""
+        payload, named, least, most = body.payload, b"", PART_BYTES, PART_BYTES
+        if isinstance(payload, Grant):
+            named = payload.parts_digest
+        elif isinstance(payload, DealClassKeys):
+            named, least, most = payload.shares_digest, OVERHEAD_BYTES, MAX_SEALED_SHARES_BYTES
+            if not parts:
+                return Refusal("row-mismatch", "a dealing comes with the sealed shares that it names")
         if len(parts) > MAX_OBJECTS:
             return Refusal("too-large", f"{len(parts)} parts: {MAX_OBJECTS} are taken")
-        if any(len(part.object_id) != ID_BYTES or len(part.sealed) != PART_BYTES for part in parts):
+        if any(len(part.object_id) != ID_BYTES or not least <= len(part.sealed) <= most for part in parts):
             return Refusal("malformed", f"a part is {PART_BYTES} sealed bytes for an object id of {ID_BYTES}")
         pairs = [(part.object_id, part.sealed) for part in parts]
         try:

@@ -93,6 +93,7 @@ class NodeConfig:
     membership_file: Path | None
     keystore_file: Path
     next_keystore_file: Path | None
+    trustee_file: Path | None
     passphrase_file: Path | None
     passphrase_credential: str
     listen: ListenConfig
@@ -264,6 +265,7 @@ def _build(file: Path, reader: _Reader) -> NodeConfig:
         membership_file=_beside(home, reader.get("genesis.membership")),
         keystore_file=home / reader.get("keys.keystore"),
         next_keystore_file=_beside(home, reader.get("keys.next_keystore")),
+        trustee_file=_beside(home, reader.get("trustee.key_file")),
         passphrase_file=_beside(home, reader.get("keys.passphrase_file")),
         passphrase_credential=reader.get("keys.credential") or "",
         listen=ListenConfig(reader.get("listen.host"), reader.get("listen.port")),

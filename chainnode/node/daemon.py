@@ -28,7 +28,7 @@ from chainnode.node.driver import Driver
 from chainnode.node.ending import told
 from chainnode.node.engine import Engine
 from chainnode.node.epochs import EpochSteps
-from chainnode.node.executor import EVENT_MEMBERSHIP, EVENT_RELEASED
+from chainnode.node.executor import EVENT_MEMBERSHIP
 from chainnode.node.logs import node_logger
 from chainnode.node.network import Network
 from chainnode.node.opening import Opened, open_node
@@ -304,8 +304,7 @@ class _House:
             block = self._opened.store.block(height)
             assert block is not None
             for event in block.events:
-                if event.kind == EVENT_RELEASED:
-                    self.delivering.postroom.released(event.subjects[0])
+                self.delivering.certified(event)
 
     def _executed(self, decided: Decided, header: BlockHeader, outcome: Execution, _: State) -> None:
         self.keeping.executed(header)
@@ -333,7 +332,7 @@ class _House:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                self.delivering.postroom.recover()
+                self.delivering.recover()
                 tasks.create_task(self.batches.recover())
                 running = [
                     tasks.create_task(work)

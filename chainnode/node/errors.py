@@ -21,6 +21,7 @@ NOD_HOME_TAKEN = define("NOD-08", EXIT_USAGE, "there is something where the back
 NOD_BACKUP_KEY = define("NOD-09", EXIT_KEY, "the passphrase does not open the backup, or one is needed")
 NOD_OLD_RELEASE = define("NOD-10", EXIT_ENVIRONMENT, "the chain uses a feature that this release lacks")
 NOD_OUTSIDE = define("NOD-11", EXIT_INPUT, "the backup's configuration places files outside of the new home")
+NOD_NOT_TRUSTEE = define("NOD-12", EXIT_INPUT, "trustee.key_file is of no trustee that this member runs")
 
 NODE_RULES: dict[str, str] = {
     "min-height": "The height asked for was not certified in time.",

@@ -27,6 +27,7 @@ CACHED_BODIES = 64
 
 EVENT_RELEASED, EVENT_REFUSED = "released", "refused"
 EVENT_MEMBERSHIP = "membership-changed"
+EVENTS_OF_DEALINGS = ("dealt", "dealing-ended")
 _DECISIONS = (EVENT_RELEASED, EVENT_REFUSED)
 _MEMBERSHIP, _PASSED_OVER = state_name(keys.MEMBERSHIP), state_name(keys.PASSED_OVER)
 

@@ -8,10 +8,11 @@ from chainnode.ledger.founding import founding_of
 from chainnode.ledger.header import genesis_header
 from chainnode.node.certified import certificate_fault
 from chainnode.node.config import NodeConfig
+from chainnode.node.errors import NOD_NOT_TRUSTEE
 from chainnode.node.executor import Executor
 from chainnode.node.identity import admitted_member, founding_member, member_on_chain, not_member
 from chainnode.node.members import Members, OwnKey
-from chainnode.node.passphrase import open_keys
+from chainnode.node.passphrase import open_keys, open_trustee
 from chainnode.node.peerlist import check_peers
 from chainnode.node.takeover import settle_chain_folder
 from chainnode.node.verifier import Verifier
@@ -21,7 +22,7 @@ from chainnode.store.lock import FolderLock
 from chainnode.store.rows import RowStore
 from chainnode.store.verify import verify_chain
 from chainnode.store.votelog import VoteLog
-from chainnode.vault.keystore import NodeKeys
+from chainnode.vault.keystore import NodeKeys, TrusteeKeys
 from consensus.messages import QuorumCertificate
 from consensus.types import ReplicaSet
 from genesis.codes import GEN_UNREADABLE
@@ -52,6 +53,8 @@ class Opened:
     executor: Executor
     own_key: OwnKey
     verify: Verifier
+    trustee: tuple[int, TrusteeKeys] | None
+    """The seat (from 1) and the keys of the trustee that this node hosts."""
 
     def replica_sets(self, sequence: int) -> ReplicaSet:
         """Who votes at `sequence`, as far as the executed blocks say."""
@@ -98,6 +101,7 @@ def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
         raise not_member(config)
     members = Members(genesis, executor.state, member)
     check_peers(config, [one.id for one in members.all()])
+    trustee = _trustee(config, genesis, member)
     # A chain without the votes that made it is a folder that was put together from two times.
     votes, records, _ = VoteLog.open(
         config.store_folder / "votes", genesis.chain_id, must_exist=executor.tip.height > 0
@@ -121,6 +125,7 @@ def open_node(config: NodeConfig, closing: ExitStack) -> Opened:
             [one.validator for one in all_keys], member.number, executor.state, lambda: executor.tip.height
         ),
         Verifier(),
+        trustee,
     )
     _look_over(opened)
     return opened
@@ -130,6 +135,23 @@ def _next_keys(config: NodeConfig) -> tuple[NodeKeys, ...]:
     """Keys that wait for a rotation. Raises OperatorError KEY-xx."""
     file = config.next_keystore_file
     return () if file is None else (open_keys(config, file),)
+
+
+def _trustee(config: NodeConfig, genesis: Genesis, member: Member) -> tuple[int, TrusteeKeys] | None:
+    """Raises OperatorError NOD-12, KEY-xx."""
+    if config.trustee_file is None:
+        return None
+    keys = open_trustee(config, config.trustee_file)
+    for seat, one in enumerate(genesis.trustees, start=1):
+        if one.key == keys.signing.public and one.operator == member.id:
+            return seat, keys
+    raise OperatorError(
+        NOD_NOT_TRUSTEE,
+        f"{config.trustee_file} holds no key of a trustee that the genesis document says {member.id} runs",
+        unchanged="nothing was started",
+        next_step=f"name the right file as trustee.key_file in {quoted(config.file)}, or take the line out; "
+        f"the trustees are in: chainnode genesis show {quoted(config.genesis_file)}",
+    )
 
 
 def _founded(config: NodeConfig) -> Genesis:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chainnode.node.config import NodeConfig
 from chainnode.vault.files import passphrase_of, read_passphrase_file
-from chainnode.vault.keystore import NodeKeys
+from chainnode.vault.keystore import NodeKeys, TrusteeKeys
 from genesis.errors import EXIT_ENVIRONMENT, OperatorError, define
 
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
@@ -24,6 +24,13 @@ def open_keys(config: NodeConfig, file: Path) -> NodeKeys:
     source = passphrase_source(config)
     with passphrase_of(source):
         return NodeKeys.open(file, read_passphrase_file(source))
+
+
+def open_trustee(config: NodeConfig, file: Path) -> TrusteeKeys:
+    """A trustee's key file, by the same passphrase. Raises OperatorError CFG-06, KEY-xx."""
+    source = passphrase_source(config)
+    with passphrase_of(source):
+        return TrusteeKeys.open(file, read_passphrase_file(source))
 
 
 def passphrase_source(config: NodeConfig) -> Path:

@@ -56,6 +56,12 @@ KEYS: tuple[Key, ...] = (
     Key("keys.next_keystore", v.text, None, "new keys that wait for a rotation, under the same passphrase"),
     Key("keys.passphrase_file", v.text, None, "file that holds the boot passphrase (or use keys.credential)"),
     Key("keys.credential", v.credential, None, "name of the systemd credential with the boot passphrase"),
+    Key(
+        "trustee.key_file",
+        v.text,
+        None,
+        "key file of the trustee that this hospital or organisation runs, under the same passphrase",
+    ),
     Key("listen.host", v.text, "0.0.0.0", "address that other members' nodes connect to"),
     Key("listen.port", v.port, 7400, "TCP port of the same"),
     Key(

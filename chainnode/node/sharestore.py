@@ -9,6 +9,7 @@ Shares are no part of a backup: one that was lost is dealt again by the patient,
 import os
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from chainnode.store.errors import from_os_error
 from chainnode.vault.errors import SealingError
@@ -18,14 +19,22 @@ from consensus.codec import encode
 from genesis.durable import sync_path
 from genesis.private import private_folder
 
-_NAME = re.compile(r"([0-9a-f]{64})-([a-z]+)-([0-9]{1,10})")
+SHARES_FOLDER = "shares"
+"""Beside the store, in the node's home."""
+_NAME = re.compile(r"([0-9a-f]{32})-([0-9a-f]{64})-([a-z]+)-([0-9]{1,10})")
 
-Name = tuple[bytes, str, int]
-"""Digest of the dealing's shares, data class, epoch."""
+
+class Name(NamedTuple):
+    """Which share: the patient's handle, the digest of the dealing's shares, data class and epoch."""
+
+    handle: bytes
+    shares_digest: bytes
+    data_class: str
+    epoch: int
 
 
 def _info(name: Name) -> bytes:
-    return encode(("share-at-rest", *name))
+    return encode(("share-at-rest", tuple(name)))
 
 
 class ShareStore:
@@ -40,11 +49,10 @@ class ShareStore:
             raise from_os_error(folder, error) from None
 
     def _path(self, name: Name) -> Path:
-        return self._folder / f"{name[0].hex()}-{name[1]}-{name[2]}"
+        return self._folder / f"{name.handle.hex()}-{name.shares_digest.hex()}-{name.data_class}-{name.epoch}"
 
-    def put(self, shares_digest: bytes, data_class: str, epoch: int, share: bytes) -> None:
+    def put(self, name: Name, share: bytes) -> None:
         """Keep a share, durably when this returns."""
-        name = (shares_digest, data_class, epoch)
         path = self._path(name)
         temporary = path.with_suffix(".new")
         try:
@@ -57,9 +65,8 @@ class ShareStore:
         except OSError as error:
             raise from_os_error(path, error) from None
 
-    def get(self, shares_digest: bytes, data_class: str, epoch: int) -> bytes | None:
+    def get(self, name: Name) -> bytes | None:
         """The share (a scalar), None where it is not here or the file is damaged."""
-        name = (shares_digest, data_class, epoch)
         try:
             return open_sealed(self._kem, self._path(name).read_bytes(), _info(name))
         except (FileNotFoundError, SealingError):
@@ -73,7 +80,11 @@ class ShareStore:
             found = [_NAME.fullmatch(entry.name) for entry in sorted(self._folder.iterdir())]
         except OSError as error:
             raise from_os_error(self._folder, error) from None
-        return tuple((bytes.fromhex(one[1]), one[2], int(one[3])) for one in found if one is not None)
+        return tuple(
+            Name(bytes.fromhex(one[1]), bytes.fromhex(one[2]), one[3], int(one[4]))
+            for one in found
+            if one is not None
+        )
 
     def erase(self, name: Name) -> None:
         """Overwrite, flush, remove. Nothing happens where it is not here."""

@@ -35,6 +35,10 @@ class Stash:
         self._rows.local_write({b"stash/" + digest: encode(tuple(parts))})
         return digest
 
+    def drop(self, digest: bytes) -> None:
+        """What was handed over is where it belongs."""
+        self._rows.local_write({b"stash/" + digest: None})
+
     def parts(self, digest: bytes) -> dict[bytes, bytes]:
         """Object id to sealed part; empty where nothing was handed over under this digest."""
         data = self._rows.local_get(b"stash/" + digest) if digest else None

@@ -1,17 +1,16 @@
 """The trustees of the genesis document: where each is reached, who may act in a release, and this node's own.
 
-A trustee's key lives at the node of the member that operates it, a validator or an observer: there is no other
-place to reach it. Seats are counted from 1, in the document's order: they are the indices of the shares.
+A trustee's key lives at the node of the member that operates it, a validator or an observer: there is no
+other place to reach it. Seats are counted from 1, in the document's order: the indices of the shares.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from chainnode.ledger import view
 from chainnode.ledger.records import DealtRecord
 from chainnode.ledger.view import Reader
 from chainnode.node.members import Members
-from chainnode.node.sharestore import ShareStore
+from chainnode.node.sharestore import Name, ShareStore
 from chainnode.vault.keystore import TrusteeKeys
 from consensus.types import ReplicaId
 from genesis.model import Genesis
@@ -57,13 +56,13 @@ class Trusteeship:
     seat: int
     keys: TrusteeKeys
     store: ShareStore
-    reader: Callable[[], Reader]
+    reader: Reader
 
     def share(self, handle: bytes, data_class: str, epoch: int) -> tuple[bytes, DealtRecord] | None:
         """This trustee's share (a scalar) of a class key, and the dealing that stands for it in the newest
         executed state; None where none stands, or its share is not here. Raises OperatorError STO-04."""
-        dealt = view.dealt(self.reader(), handle, data_class, epoch)
+        dealt = view.dealt(self.reader, handle, data_class, epoch)
         if dealt is None:
             return None
-        scalar = self.store.get(dealt.shares_digest, data_class, epoch)
+        scalar = self.store.get(Name(handle, dealt.shares_digest, data_class, epoch))
         return None if scalar is None else (scalar, dealt)

@@ -22,7 +22,8 @@ class SealingError(ValueError):
     """Sealed bytes, points or shares from outside that are not what they should be.
 
     `rule` is one of `malformed`, `suite-unknown`, `point-invalid`, `key-invalid`, `too-large`,
-    `not-for-this-key`, `ciphertext-invalid`, `partials-too-few`, `duplicate`.
+    `not-for-this-key`, `ciphertext-invalid`, `partials-too-few`, `duplicate`,
+    `share-mismatch`.
     """
 
     def __init__(self, rule: str, detail: str) -> None:

@@ -4,11 +4,13 @@ import os
 from dataclasses import dataclass
 
 from chainnode.cli.actions.base import find, listed, new_row, submit
+from chainnode.cli.actions.dealing import deal, permitted_classes, renew
 from chainnode.cli.actions.patients import enrolment, wallet_identity
 from chainnode.cli.errors import bad_input, usage
 from chainnode.cli.next_steps import command
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger import keys
+from chainnode.ledger.forms import SCOPE_REQUEST
 from chainnode.ledger.payloads import AnyConsent, Consent, Revoke
 from chainnode.ledger.records import (
     ConsentRecord,
@@ -52,7 +54,11 @@ class ConsentsView:
 async def consent_standing(
     client: GatewayClient, wallet: Wallet, member: int, document: AnyConsent
 ) -> tuple[bytes, SubmitResult]:
-    """Give a standing consent; its id. Raises OperatorError CLI-02 where the document breaks a rule."""
+    """Give a standing consent, and deal the class keys that it permits to the network's trustees; its id.
+
+    The consent comes first: where the dealing is refused after it, `consent deal` makes up for it. Raises
+    OperatorError CLI-02 where the document breaks a rule.
+    """
     row = new_row(encode(document))
     try:
         decode_consent(row)
@@ -64,6 +70,7 @@ async def consent_standing(
     key, handle = await wallet_identity(client, wallet, member)
     consent_id = os.urandom(ID_BYTES)
     result = await submit(client, Consent(handle, consent_id, row.digest()), key, rows=[row])
+    await deal(client, wallet, member, permitted_classes(document))
     return consent_id, result
 
 
@@ -71,9 +78,12 @@ async def revoke(
     client: GatewayClient, wallet: Wallet, member: int, scope: str, target: bytes = b""
 ) -> SubmitResult:
     """Take back: scope "all" (every consent that stands by then is revoked with it), or "class" (its name),
-    "consent" or "request" (its id) as `target`."""
+    "consent" or "request" (its id) as `target`. Where that ends dealings, the class keys are renewed."""
     key, handle = await wallet_identity(client, wallet, member)
-    return await submit(client, Revoke(handle, scope, target), key)
+    result = await submit(client, Revoke(handle, scope, target), key)
+    if scope != SCOPE_REQUEST:
+        await renew(client, wallet, member, result.height)
+    return result
 
 
 async def list_consents(client: GatewayClient, handle: bytes) -> ConsentsView:

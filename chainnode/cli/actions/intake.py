@@ -21,8 +21,9 @@ from chainnode.intake.bundle import Limits
 from chainnode.intake.process import IntakeResult, Rejected, Subject, process_bundle
 from chainnode.intake.report import DeidReport, combined
 from chainnode.ledger import keys
+from chainnode.ledger.dealing import newest
 from chainnode.ledger.payloads import MAX_POINTERS, ClassKey, ObjectPointer, UsePolicy
-from chainnode.ledger.records import EnrolmentRecord
+from chainnode.ledger.records import EnrolmentRecord, RenewedKeysRecord
 from chainnode.ledger.transaction import ID_BYTES
 from chainnode.node.api import AnchorOrder, ObjectUpload, Refused
 from chainnode.pool.container import SealedObject, seal_object
@@ -136,6 +137,7 @@ class _Run:
         self._pending = _Pending()
         self._taken: set[bytes] = set()
         self._enrolments: dict[bytes, EnrolmentRecord | None] = {}
+        self._class_keys: dict[bytes, tuple[ClassKey, ...]] = {}
 
     async def prepare(self) -> None:
         info = await self._client.info()
@@ -167,7 +169,7 @@ class _Run:
         for data_class, plaintext in subject.classes.items():
             mac = subject.idempotency[data_class]
             reason = ""
-            class_key = None if enrolment is None else _latest(enrolment, data_class)
+            class_key = newest(self._class_keys.get(handle or b"", ()), data_class)
             if seen[mac] or mac in self._taken:
                 reason = TAKEN_IN_BEFORE
             elif handle is None or enrolment is None:
@@ -193,7 +195,11 @@ class _Run:
 
     async def _enrolment(self, handle: bytes) -> EnrolmentRecord | None:
         if handle not in self._enrolments:
-            self._enrolments[handle] = await find(self._client, keys.patient(handle), EnrolmentRecord)
+            record = await find(self._client, keys.patient(handle), EnrolmentRecord)
+            renewed = await find(self._client, keys.renewed(handle), RenewedKeysRecord)
+            later = [one.key for one in renewed.keys] if renewed else []
+            self._enrolments[handle] = record
+            self._class_keys[handle] = (*record.class_keys, *later) if record else ()
         return self._enrolments[handle]
 
     async def _add(self, handle: bytes, class_key: ClassKey, plaintext: bytes, mac: bytes) -> None:
@@ -276,9 +282,3 @@ def _with_locators(pointers: Sequence[ObjectPointer], locators: Sequence[bytes])
     return [
         structs.replace(pointer, locator=locator) for pointer, locator in zip(pointers, locators, strict=True)
     ]
-
-
-def _latest(enrolment: EnrolmentRecord, data_class: str) -> ClassKey | None:
-    """The patient's class key of the highest epoch."""
-    found = [key for key in enrolment.class_keys if key.data_class == data_class]
-    return max(found, key=lambda key: key.epoch, default=None)
