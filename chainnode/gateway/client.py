@@ -31,6 +31,7 @@ from chainnode.node.api import (
     AnchorOrder,
     BlockView,
     ChainInfo,
+    DeliveryReport,
     Entry,
     EventView,
     EvidenceView,
@@ -339,9 +340,9 @@ class GatewayClient:
                 raise self._odd("a receipt without end")
         return bytes(data)
 
-    async def delivery(self, request_id: bytes) -> dict[str, int]:
+    async def delivery(self, request_id: bytes) -> DeliveryReport:
         reply = await self._call("Delivery", _request(pb.DeliveryRequest, request_id=request_id))
-        return msgspec.msgpack.decode(reply.report, type=dict[str, int])
+        return msgspec.msgpack.decode(reply.report, type=DeliveryReport)
 
     async def fetch(self, request_id: bytes, project_sealing_private: bytes) -> AsyncIterator[ReleasedObject]:
         """The decrypted objects of a release, one by one."""

@@ -7,7 +7,7 @@ Every answer about the chain carries the height and certificate it rests on.
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from chainnode.node.whyreport import WhyReport
 
@@ -226,6 +226,12 @@ class ReadTimeout(Refused):
     """`min_height` was not reached in time."""
 
 
+DeliveryReport: TypeAlias = dict[str, int | list[str]]
+"""Of an authorised release at the requester: `authorised`, `parts` and `objects` are counts; `trustees`,
+where objects are released by standing consents, says in words who has answered, who not, and whose part is
+false."""
+
+
 class NodeApi(Protocol):
     """All methods are called on the node's event loop. They raise Refused, or OperatorError."""
 
@@ -330,8 +336,8 @@ class NodeApi(Protocol):
         """The release or refusal receipt; `height` 0: the latest."""
         ...
 
-    async def delivery(self, request_id: bytes) -> dict[str, int]:
-        """At the requester: how many parts and objects of an authorised release have arrived."""
+    async def delivery(self, request_id: bytes) -> DeliveryReport:
+        """At the requester: what of an authorised release has arrived, and whom it waits for."""
         ...
 
     def fetch(self, request_id: bytes, project_sealing_private: bytes) -> AsyncIterator[ReleasedObject]:

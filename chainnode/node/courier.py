@@ -31,6 +31,7 @@ from chainnode.node.filing import Filing
 from chainnode.node.freshness import Freshness
 from chainnode.node.releases import Release, Released, Releases
 from chainnode.node.stash import Stash
+from chainnode.node.wraps import ROLE_WRAP, Wraps, is_standing
 from chainnode.pool.errors import ObjectError
 from chainnode.pool.objectstore import ObjectStore
 from chainnode.vault.derive import pseudonym
@@ -45,7 +46,7 @@ PART_OVERHEAD_BYTES = 64
 RESEND_MS = 5_000
 STANDS_MS = 1_000
 """An evaluation holds so long at the same height: expiry and consents' periods follow the clock."""
-_HALVES: tuple[tuple[str, Literal["provider", "patient"]], ...] = (
+_HALVES: tuple[tuple[str, Literal["provider", "patient", "wrap"]], ...] = (
     (ROLE_HEAD, "provider"),
     (ROLE_PATIENT, "patient"),
 )
@@ -96,6 +97,7 @@ class Courier:
         executor: Executor,
         stash: Stash,
         objects: ObjectStore,
+        wraps: Wraps,
         freshness: Freshness,
         filing: Filing,
         linked: Linked,
@@ -110,6 +112,7 @@ class Courier:
         self._executor = executor
         self._stash = stash
         self._objects = objects
+        self._wraps = wraps
         self._freshness = freshness
         self._filing = filing
         self._linked = linked
@@ -180,10 +183,10 @@ class Courier:
         return release if release.of(self._member) else None
 
     async def _deliver(self, request_id: bytes) -> None:
-        plan = self._plan(request_id)
+        plan = await self._plan(request_id)
         if plan is not None and not self._freshness.is_fresh():
             # A barrier only where there is something to send, and somebody to take it.
-            plan = self._plan(request_id) if await self._freshness.ensure() else None
+            plan = await self._plan(request_id) if await self._freshness.ensure() else None
         if plan is None or request_id not in self.due:
             return
         release, bundles, current = plan
@@ -203,14 +206,14 @@ class Courier:
             of=len(release.of(self._member)),
         )
 
-    def _plan(self, request_id: bytes) -> tuple[Release, list[_Bundle], _Sent] | None:
+    async def _plan(self, request_id: bytes) -> tuple[Release, list[_Bundle], _Sent] | None:
         """What is to be sent now, None for nothing. A release of which nothing stands is due no longer."""
         release = self._still_standing(request_id)
         if release is None:
             self._give_up(request_id)
             return None
         own = release.of(self._member)
-        bundles = self._bundles(release, own)
+        bundles = await self._bundles(release, own)
         parts = [part for bundle in bundles for part in bundle.parts]
         before, complete = self._sent.get(request_id), len(bundles) == len(own)
         at_ms = self._clock().monotonic_ms
@@ -244,8 +247,9 @@ class Courier:
         release = self._still_standing(request_id)
         return release is not None and object_ids <= {one.object_id for one in release.of(self._member)}
 
-    def _bundles(self, release: Release, own: tuple[Released, ...]) -> list[_Bundle]:
-        """Both halves, sealed to the project, of every object for which both are here."""
+    async def _bundles(self, release: Release, own: tuple[Released, ...]) -> list[_Bundle]:
+        """Both halves, sealed to the project, of every object for which both are here. Of one that a standing
+        consent releases the patient's goes as it lies here: the trustees open it."""
         bundles: list[_Bundle] = []
         stashed: dict[bytes, dict[bytes, bytes]] = {}
         for one in own:
@@ -264,6 +268,8 @@ class Courier:
                 if key not in stashed:
                     stashed[key] = self._stash.parts(key)
                 sealed = stashed[key].get(one.object_id)
+                if sealed is None and part_role == ROLE_PATIENT and is_standing(one):
+                    sealed, part_role = await self._wraps.of(one), ROLE_WRAP
                 if sealed is not None:
                     halves.append(Part(one.object_id, part_role, sealed))
             if len(halves) == 2:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from structlog.stdlib import BoundLogger
 
@@ -13,12 +13,16 @@ from chainnode.net.wire import (
     ObjectChunk,
     ObjectMissing,
     ObjectRequest,
+    OpeningAnswer,
+    OpeningRequest,
     PartAck,
     PartDelivery,
 )
 from chainnode.node.courier import Courier
 from chainnode.node.executor import Executor
+from chainnode.node.openings import Openings
 from chainnode.node.receiver import Receiver
+from chainnode.node.trusteeing import Trusteeing
 from chainnode.store.chain import ChainStore
 from consensus.codec import decode
 from consensus.types import ReplicaId
@@ -28,10 +32,18 @@ QUEUED_BYTES = 8_388_608
 FRAME_COST_BYTES = 256
 _RELEASE_KEYS = b"srelease/"
 
-PostFrame: TypeAlias = PartDelivery | PartAck | ObjectRequest | ObjectChunk | ObjectMissing
-POST_FRAMES: tuple[type[Frame], ...] = (PartDelivery, PartAck, ObjectRequest, ObjectChunk, ObjectMissing)
-_TO_COURIER = (PartAck, ObjectRequest)
-"""What a requester sends. The rest a provider does; a peer may be both at once."""
+PostFrame: TypeAlias = (
+    PartDelivery | PartAck | ObjectRequest | ObjectChunk | ObjectMissing | OpeningRequest | OpeningAnswer
+)
+POST_FRAMES: tuple[type[Frame], ...] = get_args(PostFrame)
+_SIDES: dict[type[Frame], str] = {
+    PartAck: "courier",
+    ObjectRequest: "courier",
+    OpeningRequest: "trustee",
+    OpeningAnswer: "openings",
+}
+"""Whom a frame concerns: the courier and the trustee what a requester sends. The rest, for the receiver, a
+provider sends; a peer may be all at once."""
 
 
 def _cost(frame: PostFrame) -> int:
@@ -40,6 +52,11 @@ def _cost(frame: PostFrame) -> int:
     if isinstance(frame, PartDelivery):
         items = len(frame.parts) + len(frame.pseudonyms)
         return FRAME_COST_BYTES * (1 + items) + sum(len(part.sealed) for part in frame.parts)
+    if isinstance(frame, OpeningRequest):
+        return sum(FRAME_COST_BYTES + len(wrap.data) for wrap in frame.wraps)
+    if isinstance(frame, OpeningAnswer):
+        items = len(frame.parts) + len(frame.declined)
+        return FRAME_COST_BYTES * (1 + items) + sum(len(part.data) for part in frame.parts)
     return FRAME_COST_BYTES
 
 
@@ -74,20 +91,25 @@ class Postroom:
         member: ReplicaId,
         courier: Courier,
         receiver: Receiver,
+        openings: Openings,
+        trusteeing: Trusteeing | None,
         executor: Executor,
         store: ChainStore,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         log: BoundLogger,
     ) -> None:
-        """`spawn` runs a coroutine as a task of the node."""
+        """`trusteeing`: None where this node hosts no trustee; `spawn` runs a coroutine as a task of the
+        node."""
         self._member = member
         self._courier = courier
         self._receiver = receiver
+        self._openings = openings
+        self._trusteeing = trusteeing
         self._executor = executor
         self._store = store
         self._spawn = spawn
         self._log = log
-        self._boxes: dict[tuple[ReplicaId, bool], _Box] = {}
+        self._boxes: dict[tuple[ReplicaId, str], _Box] = {}
         self._due = asyncio.Event()
         self._awaited = asyncio.Event()
 
@@ -98,7 +120,7 @@ class Postroom:
     def post(self, peer: ReplicaId, frame: Frame) -> bool:
         """Queue a frame for the peer's worker; one too many is dropped, for the sender sends it again."""
         assert isinstance(frame, PostFrame)
-        name = (peer, isinstance(frame, _TO_COURIER))
+        name = (peer, _SIDES.get(type(frame), "receiver"))
         box = self._boxes.get(name)
         if box is None:
             box = self._boxes[name] = _Box()
@@ -120,6 +142,13 @@ class Postroom:
                 await self._courier.serve(peer, frame)
             elif isinstance(frame, ObjectChunk):
                 await self._receiver.chunk(peer, frame)
+            elif isinstance(frame, OpeningAnswer):
+                await self._openings.answered(peer, frame)
+            elif isinstance(frame, OpeningRequest):
+                if self._trusteeing is not None:
+                    await self._trusteeing.asked(peer, frame)
+                else:
+                    self._log.warning("asked for a trustee's parts, and hosts none", peer=peer)
             else:
                 await self._receiver.missing(peer, frame)
 
@@ -147,12 +176,14 @@ class Postroom:
             self._courier.note(record.request_id, record.last_authorised_height)
         if requester == self._member:
             self._receiver.note(record.request_id)
+            self._openings.note(record.request_id)
 
     async def run(self) -> None:
         """Look for what is due. Until cancelled."""
         async with asyncio.TaskGroup() as sides:
             sides.create_task(self._look(self._courier.work, self._due))
             sides.create_task(self._look(self._receiver.work, self._awaited))
+            sides.create_task(self._look(self._openings.work, self._openings.wake))
 
     async def _look(self, work: Callable[[], Awaitable[None]], wake: asyncio.Event) -> None:
         while True:

@@ -8,6 +8,7 @@ to be fetched or filed follows from the state and from what is here, so that a r
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from structlog.stdlib import BoundLogger
 
@@ -28,8 +29,10 @@ from chainnode.node.clock import now
 from chainnode.node.courier import delivery_digest
 from chainnode.node.executor import Executor
 from chainnode.node.filing import Filing
+from chainnode.node.openings import Openings
 from chainnode.node.releases import Release, Released, Releases
 from chainnode.node.stash import Stash
+from chainnode.node.wraps import ROLE_WRAP
 from chainnode.pool.container import MAX_CIPHERTEXT_BYTES, check_ciphertext, open_object
 from chainnode.pool.errors import ObjectError
 from chainnode.pool.objectstore import ObjectStore
@@ -88,6 +91,7 @@ class Receiver:
         stash: Stash,
         objects: ObjectStore,
         filing: Filing,
+        openings: Openings,
         offer: Offer,
         reached: Reached,
         log: BoundLogger,
@@ -100,6 +104,7 @@ class Receiver:
         self._stash = stash
         self._objects = objects
         self._filing = filing
+        self._openings = openings
         self._offer = offer
         self._reached = reached
         self._log = log
@@ -145,6 +150,7 @@ class Receiver:
         self._offer(peer, PartAck(frame.request_id, delivery_digest(parts)))
         self._log.info("parts received", request=frame.request_id.hex(), peer=peer, parts=len(parts))
         self.note(frame.request_id)
+        self._openings.note(frame.request_id)
         await self.work()
 
     async def work(self) -> None:
@@ -186,12 +192,11 @@ class Receiver:
             own, complete = release.of(peer), True
             parts: list[Part] = []
             for one in own:
-                halves = self._halves(request_id, one.object_id)
-                if halves is None:
+                both = self._parts(request_id, one.object_id)
+                if both is None:
                     complete = False
                     continue
-                parts.append(Part(one.object_id, "provider", halves[0]))
-                parts.append(Part(one.object_id, "patient", halves[1]))
+                parts += both
                 if peer != self._member and not await self._is_here(one.object_id):
                     found.objects[one.object_id] = one
             if complete:
@@ -269,9 +274,14 @@ class Receiver:
         release = self._require(request_id)
         both, here = 0, 0
         for one in release.objects:
-            both += self._halves(request_id, one.object_id) is not None
+            both += self._can_open(request_id, one)
             here += await self._objects.exists_async(one.object_id)
         return {"authorised": len(release.objects), "parts": both, "objects": here}
+
+    def trustees(self, request_id: bytes) -> tuple[str, ...]:
+        """In words, how the trustees stand to it (see Openings.report). Raises Refused."""
+        self._require(request_id)
+        return self._openings.report(request_id)
 
     async def fetch(self, request_id: bytes, project_seed: bytes) -> AsyncIterator[ReleasedObject]:
         """Decrypt what was released, object by object; what cannot be opened comes with its rule."""
@@ -291,22 +301,38 @@ class Receiver:
             yield ReleasedObject(one.object_id, name, one.pointer.data_class, plaintext, rule)
 
     async def _open(self, request_id: bytes, one: Released, project: KemKey) -> bytes:
-        halves = self._halves(request_id, one.object_id)
-        if halves is None:
+        parts = self._parts(request_id, one.object_id)
+        if parts is None or not self._can_open(request_id, one):
             raise Refused("parts-missing", "the parts of this object have not arrived")
-        opened = [
-            open_part(project, sealed, self._chain_id, request_id, one.object_id, role)
-            for role, sealed in zip((ROLE_PROVIDER, ROLE_PATIENT), halves, strict=True)
-        ]
+        place = (self._chain_id, request_id, one.object_id)
+        hospital = open_part(project, parts[0].sealed, *place, ROLE_PROVIDER)
+        if parts[1].role == ROLE_WRAP:
+            patient = self._openings.patient_half(request_id, one, project)
+        else:
+            patient = open_part(project, parts[1].sealed, *place, ROLE_PATIENT)
         ciphertext = await self._objects.get_async(one.object_id)
         return await asyncio.to_thread(
-            open_object, ciphertext, one.pointer, self._chain_id, opened[0], opened[1]
+            open_object, ciphertext, one.pointer, self._chain_id, hospital, patient
         )
 
-    def _halves(self, request_id: bytes, object_id: bytes) -> tuple[bytes, bytes] | None:
+    def _parts(self, request_id: bytes, object_id: bytes) -> tuple[Part, Part] | None:
+        """The provider's two parts, the second one the patient's, or the wrap for the trustees."""
         provider = self._stash.delivered(request_id, object_id, ROLE_PROVIDER)
-        patient = self._stash.delivered(request_id, object_id, ROLE_PATIENT)
-        return None if provider is None or patient is None else (provider, patient)
+        if provider is None:
+            return None
+        roles: tuple[Literal["patient", "wrap"], ...] = ("patient", ROLE_WRAP)
+        for role in roles:
+            second = self._stash.delivered(request_id, object_id, role)
+            if second is not None:
+                return Part(object_id, "provider", provider), Part(object_id, role, second)
+        return None
+
+    def _can_open(self, request_id: bytes, one: Released) -> bool:
+        """Whether both halves are here, or enough trustees have answered for the second."""
+        parts = self._parts(request_id, one.object_id)
+        if parts is None:
+            return False
+        return parts[1].role != ROLE_WRAP or self._openings.enough(request_id, one)
 
     def _require(self, request_id: bytes) -> Release:
         release = self._releases.of_record(request_id)

@@ -4,8 +4,8 @@ Every holder decides for itself: a part leaves only if the decision of record au
 the same evaluation on this node's own newest state and clock still does.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from chainnode.ledger import view
 from chainnode.ledger.decision import decide
@@ -25,22 +25,26 @@ from chainnode.ledger.view import Reader
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """An authorised object with what it takes to serve or to check it."""
+    """An authorised object with what it takes to serve or to check it. `basis`: of the decision of record;
+    `basis_now`: of the evaluation just made, empty where none was."""
 
     object_id: bytes
     pointer: ObjectPointer
     batch: BatchRecord
     basis: str
+    basis_now: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """An authorised decision: `objects` are those it authorises, all providers together."""
+    """An authorised decision: `objects` are those it authorises, all providers together; `lapsed`: those that
+    it authorises and a fresh evaluation does not, each with its rule."""
 
     request_id: bytes
     request: RequestRecord
     record: ReleaseRecord
     objects: tuple[Released, ...]
+    lapsed: Mapping[bytes, str] = field(default_factory=dict)
 
     def of(self, member: int) -> tuple[Released, ...]:
         """The objects that `member` provides."""
@@ -87,9 +91,15 @@ class Releases:
             time_ms=max(tip_time_ms, self._now_ms()),
             version=version_at(self._reader, tip_height),
         )
-        standing = {verdict.object_id for verdict in now.verdicts if not verdict.rule}
-        kept = tuple(one for one in release.objects if one.object_id in standing)
-        return Release(request_id, release.request, release.record, kept)
+        verdicts = {verdict.object_id: verdict for verdict in now.verdicts}
+        kept, lapsed = [], {}
+        for one in release.objects:
+            verdict = verdicts[one.object_id]
+            if verdict.rule:
+                lapsed[one.object_id] = verdict.rule
+            else:
+                kept.append(replace(one, basis_now=verdict.basis))
+        return Release(request_id, release.request, release.record, tuple(kept), lapsed)
 
     def _released(self, verdicts: tuple[ObjectVerdict, ...]) -> tuple[Released, ...]:
         found = []

@@ -10,6 +10,7 @@ from chainnode.node.api import (
     AnchorOrder,
     BlockView,
     ChainInfo,
+    DeliveryReport,
     EventView,
     EvidenceView,
     Half,
@@ -169,8 +170,12 @@ class Service:
         assert proof is not None, "every epoch that began here has its steps"
         return attach_certificate(body, certificate, proof)
 
-    async def delivery(self, request_id: bytes) -> dict[str, int]:
-        return await self.receiver.progress(request_id)
+    async def delivery(self, request_id: bytes) -> DeliveryReport:
+        report: DeliveryReport = {**await self.receiver.progress(request_id)}
+        trustees = self.receiver.trustees(request_id)
+        if trustees:
+            report["trustees"] = list(trustees)
+        return report
 
     def fetch(self, request_id: bytes, project_sealing_private: bytes) -> AsyncIterator[ReleasedObject]:
         return self.receiver.fetch(request_id, project_sealing_private)

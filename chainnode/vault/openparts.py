@@ -1,11 +1,11 @@
-"""What a trustee gives for one object: a partial decryption of the patient's half with its proof, signed by the
-trustee, sealed to the requesting project's key.
+"""What a trustee gives for one object: a partial decryption of the patient's half with its proof, signed by
+the trustee, sealed to the requesting project's key.
 
 The signature stands inside, over the wrap and the partial: who opened the blob can show to others that this
 very trustee gave this very partial, and so that it lied where the proof fails. Nobody else learns of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -32,22 +32,30 @@ class Answer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What an answer is about: one object of one request on one chain, and the trustee's seat (from 1)."""
+    """What an answer is about: one object of one request on one chain, the trustee's seat (from 1), and the
+    dealing whose share it used: parts of two dealings do not fit together."""
 
     chain_id: bytes
     request_id: bytes
     object_id: bytes
     seat: int
+    dealing: bytes
 
     def info(self) -> bytes:
         """HPKE's info."""
-        return encode(("trustee-part", self.chain_id, self.request_id, self.object_id, self.seat))
+        place = (self.chain_id, self.request_id, self.object_id, self.seat, self.dealing)
+        return encode(("trustee-part", *place))
+
+
+def dealing_digest(commitments: Sequence[bytes]) -> bytes:
+    """Names a dealing by what its dealer committed to."""
+    return digest("dealing", encode(tuple(commitments)))
 
 
 def signed_answer(place: Place, wrap: bytes, partial: Partial) -> bytes:
     """The bytes that a trustee signs. `wrap`: the encoded ciphertext that it was asked to open."""
-    body = encode((place.request_id, place.object_id, place.seat, digest("wrap", wrap), partial))
-    return signing_bytes(_KIND, place.chain_id, body)
+    named = (place.request_id, place.object_id, place.seat, place.dealing, digest("wrap", wrap))
+    return signing_bytes(_KIND, place.chain_id, encode((*named, partial)))
 
 
 def seal_answer(

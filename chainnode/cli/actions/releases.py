@@ -32,11 +32,12 @@ class Decision:
 
 @dataclass(slots=True)
 class Fetched:
-    """Objects that were opened, and those that were not, with the rule."""
+    """Objects that were opened, and those that were not, with the rule; `trustees` as in Delivery."""
 
     objects: list[ReleasedObject] = field(default_factory=list)
     failed: list[ReleasedObject] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    trustees: tuple[str, ...] = ()
 
 
 async def release(
@@ -65,15 +66,26 @@ async def release(
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """At the requester: objects authorised, those with both parts here, those with ciphertext here."""
+    """At the requester: objects authorised, those with both parts here, those with ciphertext here;
+    `trustees`: how they stand to what standing consents release, in words."""
 
     authorised: int
     parts: int
     objects: int
+    trustees: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
         return self.parts == self.objects == self.authorised
+
+
+async def delivery(client: GatewayClient, request_id: bytes) -> Delivery:
+    """What has arrived by now. Raises Refused."""
+    report = await client.delivery(request_id)
+    counts = {name: value for name, value in report.items() if isinstance(value, int)}
+    trustees = report.get("trustees", [])
+    assert isinstance(trustees, list)
+    return Delivery(**counts, trustees=tuple(trustees))
 
 
 async def wait_for_delivery(
@@ -85,7 +97,7 @@ async def wait_for_delivery(
 ) -> Delivery:
     """What has arrived, as soon as it is everything or after `wait_ms`. Raises Refused."""
     for _ in range(max(1, wait_ms // POLL_MS)):
-        found = Delivery(**await client.delivery(request_id))
+        found = await delivery(client, request_id)
         progress(found)
         if found.complete:
             break
@@ -115,6 +127,8 @@ async def fetch(
         if workspace is not None:
             fetched.files.append(_write(workspace, item))
         progress(len(fetched.objects) + len(fetched.failed))
+    # Whose part is false shows once the parts are open.
+    fetched.trustees = (await delivery(client, request_id)).trustees
     return fetched
 
 

@@ -11,7 +11,8 @@ from chainnode.cli.actions.base import member_number
 from chainnode.cli.actions.files import write_private
 from chainnode.cli.actions.homes import make_folder
 from chainnode.cli.actions.records import selected
-from chainnode.cli.errors import CLI_BUSY, CLI_FETCH, CLI_REFUSED, CLI_UNDELIVERED, CLI_USAGE, usage
+from chainnode.cli.errors import CLI_BUSY, CLI_REFUSED, CLI_USAGE, usage
+from chainnode.cli.fetching import raise_failures
 from chainnode.cli.next_steps import command, next_step, shell
 from chainnode.cli.options import (
     DepartmentOption,
@@ -71,9 +72,6 @@ ClassOption = Annotated[
 ObjectOption = Annotated[
     list[str] | None, typer.Option("--object", metavar="ID", help="Single objects, by id.")
 ]
-PARTS_MISSING = "parts-missing"
-LISTED = 10
-"""Objects named in an error; all of them stand in the output of --json."""
 SIGNERS: dict[str, Any] = {"steward": StewardKeys, "head": HeadKeys}
 
 
@@ -365,6 +363,7 @@ def fetch(
         "objects": len(fetched.objects),
         "files": fetched.files,
         "failed": [{"object": id_, "rule": rule} for id_, rule in failed],
+        "trustees": fetched.trustees,
         "cohort": {
             "patients": cohort.patients,
             "bands": cohort.bands,
@@ -374,27 +373,26 @@ def fetch(
             ],
         },
     }
-    show(data, cohort_counts(cohort), f"{len(fetched.objects)} objects in {workspace}", json=json)
-    _raise_failures(failed)
+    told = [*fetched.trustees, f"{len(fetched.objects)} objects in {workspace}"]
+    show(data, cohort_counts(cohort), "\n".join(told), json=json)
+    raise_failures(failed)
 
 
-def _raise_failures(failed: list[tuple[bytes, str]]) -> None:
-    """What did not open is an error; what has merely not arrived is another one."""
-    missing = [id_ for id_, rule in failed if rule == PARTS_MISSING]
-    broken = [(id_, rule) for id_, rule in failed if rule != PARTS_MISSING]
-    if broken:
-        listed = "; ".join(f"{id_.hex()}: {rule}" for id_, rule in broken[:LISTED])
-        more = f"; and {len(broken) - LISTED} more" if len(broken) > LISTED else ""
-        raise OperatorError(
-            CLI_FETCH,
-            f"{len(broken)} objects could not be opened: {listed}{more}",
-            unchanged="the others are in the workspace",
-            next_step="show the object's id to the hospital that provides it: its copy is damaged",
-        )
-    if missing:
-        raise OperatorError(
-            CLI_UNDELIVERED,
-            f"of {len(missing)} objects not all parts have arrived (the first is {missing[0].hex()})",
-            unchanged="the others are in the workspace",
-            next_step="run it again later; under a standing consent the patient's wallet still has to sign",
-        )
+@app.command()
+def trustees(
+    request: RequestArgument,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """At the requester: what has arrived, and which trustees a release under standing consents waits for."""
+    target = Target(home, socket, Role.RESEARCHER, min_height)
+
+    async def action(client: GatewayClient) -> releases.Delivery:
+        return await releases.delivery(client, await requests.resolve_request(client, request))
+
+    found = target.call(action)
+    told = found.trustees or ("no object of it is released by a standing consent",)
+    arrived = f"{found.parts} of {found.authorised} objects can be opened, {found.objects} have arrived"
+    show(found, "\n".join((arrived, *told)), json=json)
