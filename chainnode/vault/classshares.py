@@ -89,7 +89,7 @@ def deal_to(
 def open_shares(
     kem: KemKey, sealed: bytes, keys: Sequence[Committed], *, seat: int, chain_id: bytes, handle: bytes
 ) -> tuple[bytes, ...]:
-    """A trustee's shares, one for each of `keys` and each as the commitments promise; others may lie beside them.
+    """A trustee's shares, one for each of `keys`, each as the commitments promise; others may be there.
 
     Raises SealingError as `open_sealed` does, or `malformed`, or `share-mismatch`.
     """

@@ -26,7 +26,13 @@ def test_every_kind_of_record_that_names_a_transaction_is_looked_into() -> None:
             inside = {part for hint in get_type_hints(kind).values() for part in (hint, *hint_parts(hint))}
             if inside & naming:
                 naming.add(kind)
-    nested = {Source, records.ConsentRecord, records.ClassRevocation}
+    nested = {
+        Source,
+        records.ConsentRecord,
+        records.ClassRevocation,
+        records.DealtRecord,
+        records.RenewedKey,
+    }
     assert naming - nested == {*_KINDS.values(), records.RequestRevocationRecord}
 
 

@@ -17,7 +17,7 @@ from chainnode.ledger.founding import Founding, genesis_state
 from chainnode.ledger.header import block_time_ms, genesis_header, next_header
 from chainnode.ledger.machine import Execution, execute
 from chainnode.ledger.payloads import Payload
-from chainnode.ledger.records import MemberRecord, RegistrarRecord, Result
+from chainnode.ledger.records import MemberRecord, RegistrarRecord, Result, TrusteeRecord
 from chainnode.ledger.state import State
 from chainnode.ledger.stretch import ProvenBlock
 from chainnode.ledger.transaction import (
@@ -100,10 +100,13 @@ class Chain:
     members: int = 4
     parameters: Parameters = field(default_factory=Parameters)
     chain_id: bytes = digest32("chain")
+    trustee_threshold: int = 0
+    """0: no trustees; otherwise five, the first of whom hospital-0 runs."""
 
     def __post_init__(self) -> None:
         self.validators = [Actor(f"validator {n}") for n in range(self.members)]
         self.stewards = [Actor(f"steward {n}") for n in range(self.members)]
+        self.trustees = [Actor(f"trustee {n}") for n in range(1, 6)]
         self.registrars = [Actor("insurer"), Actor("registrar of hospital-0")]
         self.founding = Founding(
             self.chain_id,
@@ -117,6 +120,16 @@ class Chain:
                 RegistrarRecord("insurer", "Insurer", "insurance-fund", self.registrars[0].public),
                 RegistrarRecord("inside", "Registrar", "hospital-0", self.registrars[1].public),
             ),
+            tuple(
+                TrusteeRecord(
+                    f"trustee-{n}",
+                    "hospital-0" if n == 1 else f"organisation-{n}",
+                    self.trustees[n - 1].public,
+                )
+                for n in range(1, 6)
+                if self.trustee_threshold
+            ),
+            self.trustee_threshold,
         )
         self.backend: dict[bytes, bytes] = {}
         self.rows: dict[bytes, Row] = {}
@@ -175,6 +188,8 @@ class Chain:
             self.height + 1,
             block_time_ms(self.headers[-1], proposed),
             self.parameters,
+            self.founding.trustees,
+            self.founding.trustee_threshold,
         )
 
     def included(self, id_: bytes) -> bool:
