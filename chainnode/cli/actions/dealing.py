@@ -40,6 +40,24 @@ class Dealt:
     result: SubmitResult
 
 
+@dataclass(frozen=True, slots=True)
+class TrusteeView:
+    """`member`: the number of the member whose node hosts it, None where its operator is no member."""
+
+    seat: int
+    id: str
+    name: str
+    operator: str
+    member: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrusteesView:
+    threshold: int
+    faults: int
+    trustees: tuple[TrusteeView, ...]
+
+
 def genesis_of(info: ChainInfo) -> Genesis:
     """The founding document of the node's chain. Raises OperatorError GEN-xx, CLI-02."""
     genesis = parse_file(info.genesis, "the node's genesis document").genesis
@@ -49,6 +67,21 @@ def genesis_of(info: ChainInfo) -> Genesis:
             command("status", remark="at a node of another hospital"),
         )
     return genesis
+
+
+async def trustee_views(client: GatewayClient) -> TrusteesView:
+    """The trustees of the network, in order of their seats."""
+    info = await client.info()
+    genesis = genesis_of(info)
+    members = {slug: number for number, slug, _ in info.members}
+    return TrusteesView(
+        genesis.trustee_threshold,
+        genesis.trustee_faults,
+        tuple(
+            TrusteeView(seat, one.id, one.name, one.operator, members.get(one.operator))
+            for seat, one in enumerate(genesis.trustees, start=1)
+        ),
+    )
 
 
 async def known_class_keys(client: GatewayClient, handle: bytes) -> tuple[ClassKey, ...]:
