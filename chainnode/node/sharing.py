@@ -39,6 +39,8 @@ WORKERS = 16
 QUEUED = 1_024
 """Frames and answers that wait for a worker; one too many is dropped, for the sender sends it again."""
 _DEALING_KEYS = b"sdealing/"
+MAX_EARLY = 64
+"""Deliveries that came before their dealing was certified here."""
 TRUSTEE_CLIENT = "trustee"
 
 
@@ -85,6 +87,7 @@ class Sharing:
         self._swept_height = -1
         self._answered_ms: dict[tuple[bytes, str], int] = {}
         self._to_erase: dict[bytes, bytes] = {}
+        self._early: dict[bytes, tuple[ReplicaId, ShareDelivery]] = {}
         self._due = asyncio.Event()
         self._queue: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(QUEUED)
 
@@ -132,6 +135,9 @@ class Sharing:
 
     def note(self, handle: bytes, shares_digest: bytes = b"") -> None:
         """A patient's keys were dealt, or dealings ended."""
+        early = self._early.pop(shares_digest, None)
+        if early is not None:
+            self._enqueue(partial(self.delivered, *early))
         if shares_digest and self._stash.parts(shares_digest):
             self._sending.setdefault(shares_digest, _Sending(handle))
         if self._own is not None:
@@ -181,8 +187,14 @@ class Sharing:
     async def delivered(self, peer: ReplicaId, frame: ShareDelivery) -> None:
         """Shares for the trustee that this node hosts: open, check, keep, answer on chain."""
         own = self._own
+        if own is None:
+            return
+        certified = self._executor.certified_header.height
         dealt = [one for one in self._of(frame.handle, frame.shares_digest) if not one.ended.height]
-        if own is None or not dealt or dealt[0].dealt.height > self._executor.certified_header.height:
+        if not dealt or dealt[0].dealt.height > certified:
+            # The sender may have the certificate a moment before this node: looked at again with the block.
+            if len(self._early) < MAX_EARLY:
+                self._early[frame.shares_digest] = (peer, frame)
             return
         if own.seat in (*dealt[0].holds, *dealt[0].complains):
             return

@@ -15,7 +15,6 @@ from tests.localnet.consortium import (
     HOSPITALS,
     PASSPHRASE,
     REGISTRARS,
-    TRUSTEES,
     Consortium,
     build_genesis,
     create_members,
@@ -31,11 +30,11 @@ async def ceremony(world: World) -> None:
     """Keys, join requests with six words, the document, four signatures; three are refused."""
     stage = world.stage
     stage.title(1, "Ceremony: four hospitals found a network")
-    members, others = len(HOSPITALS), len(REGISTRARS) + len(TRUSTEES)
+    members, others = len(HOSPITALS), len(REGISTRARS) + len(HOSPITALS) + 1
     with stage.progress("key files (argon2id) of members, registrars, trustees", members + others) as step:
         hospitals = await asyncio.to_thread(create_members, world.folder, level=world.level, made=step)
         registrars, rosters = await asyncio.to_thread(
-            create_rosters, world.folder, level=world.level, made=lambda done: step(members + done)
+            create_rosters, world.folder, hospitals, level=world.level, made=lambda done: step(members + done)
         )
     requests = [one.made.request for one in hospitals] + rosters
     stage.table(

@@ -4,7 +4,7 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,13 +32,10 @@ HOSPITALS = (
     ("hospital-d", "Hospital D, Dale"),
 )
 REGISTRARS = (("insurer", "Common Health Insurance"), ("authority", "Health Authority"))
-TRUSTEES = (
-    ("patients-association", "Patients' Association"),
-    ("university", "University"),
-    ("data-trust", "Data Trust"),
-    ("archive", "State Archive"),
-    ("charity", "Health Charity"),
-)
+OUTSIDE = ("patients-association", "Patients' Association", "patients")
+"""A trustee that no hospital runs: its id, its name, its operator, who may become an observer."""
+TRUSTEE_FILE = "trustee.key"
+"""In the home of the node that hosts a trustee."""
 PASSPHRASE = b"for synthetic data only"
 RECOVERY = b"recovery, kept elsewhere"
 SIGN_OFF = Passphrases(PASSPHRASE, RECOVERY)
@@ -123,7 +120,9 @@ def create_members(
             node=SIGN_OFF,
             steward=SIGN_OFF,
             steward_file=people / "steward.key",
-            settings=_settings(range(count), number, ports, settings or {}),
+            settings=_settings(
+                range(count), number, ports, {"trustee.key_file": TRUSTEE_FILE} | (settings or {})
+            ),
             level=level,
         )
         write_private(home / "passphrase", PASSPHRASE + b"\n")
@@ -132,10 +131,24 @@ def create_members(
     return hospitals
 
 
+def _trustees(folder: Path, hospitals: Sequence[Hospital]) -> list[tuple[Path, str, str, str]]:
+    """Key file, id, name and operator of each."""
+    found = [
+        (one.home / TRUSTEE_FILE, f"trustee-{one.id[-1]}", f"Trustee of {one.name}", one.id)
+        for one in hospitals
+    ]
+    return [*found, (folder / OUTSIDE[0] / TRUSTEE_FILE, *OUTSIDE)]
+
+
 def create_rosters(
-    folder: Path, *, level: str = "interactive", made: Made = lambda _: None
+    folder: Path,
+    hospitals: Sequence[Hospital],
+    *,
+    level: str = "interactive",
+    made: Made = lambda _: None,
 ) -> tuple[dict[str, Path], list[JoinRequest]]:
-    """Key files of registrars and trustees, and everybody's join requests."""
+    """Key files of registrars and trustees, and everybody's join requests. Each hospital's node hosts the
+    trustee that the hospital runs; one more is run by somebody else."""
     registrars: dict[str, Path] = {}
     requests: list[JoinRequest] = []
     for id_, name in REGISTRARS:
@@ -144,11 +157,8 @@ def create_rosters(
         write_request(folder / id_ / f"{id_}.join", request)
         requests.append(request)
         made(len(requests))
-    for id_, name in TRUSTEES:
-        request = create_trustee(
-            folder / id_ / f"{id_}.key", Identity(NETWORK, id_, name), id_, SIGN_OFF, level=level
-        )
-        write_request(folder / id_ / f"{id_}.join", request)
+    for file, id_, name, operator in _trustees(folder, hospitals):
+        request = create_trustee(file, Identity(NETWORK, id_, name), operator, SIGN_OFF, level=level)
         requests.append(request)
         made(len(requests))
     return registrars, requests
@@ -195,9 +205,9 @@ def found(
 ) -> Consortium:
     """The whole ceremony at once. `say` is told what takes its time."""
     folder.mkdir(parents=True, exist_ok=True)
-    say(f"keys of {count} hospitals, {len(REGISTRARS)} registrars, {len(TRUSTEES)} trustees (argon2id)")
+    say(f"keys of {count} hospitals, {len(REGISTRARS)} registrars, {count + 1} trustees (argon2id)")
     hospitals = create_members(folder, count=count, level=level, settings=settings)
-    registrars, requests = create_rosters(folder, level=level)
+    registrars, requests = create_rosters(folder, hospitals, level=level)
     genesis_file = build_genesis(
         folder, [*(one.made.request for one in hospitals), *requests], transport=transport
     )
