@@ -93,6 +93,7 @@ def _settings(
         "keys.passphrase_file": "passphrase",
         "listen.host": "127.0.0.1",
         "listen.port": ports[own],
+        "trustee.key_file": TRUSTEE_FILE,
     }
     for number in numbers:
         if number != own:
@@ -120,9 +121,7 @@ def create_members(
             node=SIGN_OFF,
             steward=SIGN_OFF,
             steward_file=people / "steward.key",
-            settings=_settings(
-                range(count), number, ports, {"trustee.key_file": TRUSTEE_FILE} | (settings or {})
-            ),
+            settings=_settings(range(count), number, ports, settings or {}),
             level=level,
         )
         write_private(home / "passphrase", PASSPHRASE + b"\n")
