@@ -27,5 +27,5 @@ def raise_failures(failed: list[tuple[bytes, str]]) -> None:
             CLI_UNDELIVERED,
             f"of {len(missing)} objects not all parts have arrived (the first is {missing[0].hex()})",
             unchanged="the others are in the workspace",
-            next_step="run it again later; under standing consents: chainnode request trustees says whom it waits for",
+            next_step="run it again later; `chainnode request trustees` says whom standing consents wait for",
         )

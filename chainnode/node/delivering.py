@@ -91,24 +91,28 @@ class Delivering:
             spawn=spawn,
             log=log,
         )
-        self.sharing = Sharing(
+        for kind in POST_FRAMES:
+            network.handle(kind, self.postroom.take)
+        self.sharing = self._sharing(opened, stash, admissions, log)
+        for shares in (wire.ShareDelivery, wire.ShareAnswer):
+            network.handle(shares, self.sharing.take)
+
+    def _sharing(self, opened: Opened, stash: Stash, admissions: Admissions, log: BoundLogger) -> Sharing:
+        """Shares of class keys on their way, from here and to the trustee that this node hosts."""
+        return Sharing(
             member=self._member,
             chain_id=opened.genesis.chain_id,
             validity_heights=opened.genesis.parameters.validity_heights,
             roster=self.roster,
             trusteeship=self.trusteeship,
-            executor=executor,
+            executor=opened.executor,
             store=opened.store,
             stash=stash,
             admissions=admissions,
             linked=self._linked,
-            send=network.send,
+            send=self._network.send,
             log=log,
         )
-        for shares in (wire.ShareDelivery, wire.ShareAnswer):
-            network.handle(shares, self.sharing.take)
-        for kind in POST_FRAMES:
-            network.handle(kind, self.postroom.take)
 
     def _openings(
         self, opened: Opened, stash: Stash, freshness: Freshness, log: BoundLogger

@@ -21,7 +21,7 @@ from chainnode.node.freshness import Freshness
 from chainnode.node.openingrows import KeptPart, OpeningRows
 from chainnode.node.releases import Release, Released, Releases
 from chainnode.node.stash import Stash
-from chainnode.node.trusteeing import ANSWER_BYTES
+from chainnode.node.trusteeing import ANSWER_BYTES, NO_SHARE, UNKNOWN_RELEASE
 from chainnode.node.trusteeship import Roster
 from chainnode.node.wraps import ROLE_WRAP
 from chainnode.vault.keys import KemKey
@@ -31,6 +31,8 @@ from consensus.types import Now
 ASK_AGAIN_MS = 5_000
 ASK_REST_MS = 60_000
 """Those who were silent, once enough have answered: one of these may have lied."""
+ASK_SOON_MS = 1_000
+"""One that has not the certificate of the release yet, or not its share."""
 MAX_OBJECTS_AT_ONCE = 256
 
 Offer = Callable[[int, Frame], bool]
@@ -176,6 +178,8 @@ class Openings:
         declined.update({one.object_id: one.rule for one in frame.declined if one.object_id in objects})
         for object_id, _ in kept:
             declined.pop(object_id, None)
+        if any(one.rule in (UNKNOWN_RELEASE, NO_SHARE) for one in frame.declined):
+            asked.at_ms[frame.seat] = self._clock().monotonic_ms - ASK_AGAIN_MS + ASK_SOON_MS
         self._log.info(
             "trustee's parts received",
             request=frame.request_id.hex(),
@@ -212,18 +216,24 @@ class Openings:
         if not objects:
             return ()
         false, asked = self._combining.false_parts(request_id), self._asked.get(request_id, _Asked())
-        seats = sorted({seat for one in objects for seat in self._remaining(one)})
+        declined = {object_id for names in asked.declined.values() for object_id in names}
+        dealt = [
+            one
+            for one in objects
+            if one.object_id in declined
+            or self._commitments(one)
+            or self._rows.parts(request_id, one.object_id)
+        ]
+        seats = sorted({seat for one in dealt for seat in self._remaining(one)})
         lines: list[str] = []
         whole = 0
         for seat in seats:
-            said = self._of_seat(request_id, seat, objects, false.get(seat, ""), asked.declined.get(seat, {}))
+            said = self._of_seat(request_id, seat, dealt, false.get(seat, ""), asked.declined.get(seat, {}))
             whole += not said
             lines += [said] if said else []
-        undealt = sum(self._commitments(one) is None for one in objects)
+        undealt = len(objects) - len(dealt)
         if undealt:
-            lines.append(
-                f"{undealt} of {len(objects)} objects: their class key is not dealt to the trustees now"
-            )
+            lines.append(f"{undealt} of {len(objects)} objects: their class key is not dealt to trustees now")
         head = f"{whole} of {len(seats)} trustees have answered, {self._roster.threshold} must open together"
         return (head, *lines)
 

@@ -20,6 +20,7 @@ from chainnode.node.trusteeship import Roster, Trusteeship
 from chainnode.node.wraps import is_standing, label_of
 from chainnode.vault.errors import SealingError
 from chainnode.vault.openparts import Place, dealing_digest, seal_answer
+from genesis.errors import OperatorError
 
 UNKNOWN_RELEASE = "unknown-release"
 NOT_REQUESTER = "not-the-requester"
@@ -161,7 +162,11 @@ class Trusteeing:
         dealing = dealing_digest(dealt.commitments)
         if dealing != wrap.dealing:
             return Declined(wrap.object_id, OTHER_DEALING)
-        held = self._trusteeship.share(pointer.handle, pointer.data_class, pointer.epoch)
+        try:
+            held = self._trusteeship.share(pointer.handle, pointer.data_class, pointer.epoch)
+        except OperatorError as error:
+            self._log.error("a share cannot be read", handle=pointer.handle.hex(), reason=str(error))
+            held = None
         if held is None:
             return Declined(wrap.object_id, NO_SHARE)
         return await self._sealed(release, one, wrap, dealing, held[0])

@@ -102,6 +102,7 @@ class Chain:
     chain_id: bytes = digest32("chain")
     trustee_threshold: int = 0
     """0: no trustees; otherwise five, the first of whom hospital-0 runs."""
+    trustee_operators: tuple[str, ...] = ("hospital-0", *(f"organisation-{n}" for n in range(2, 6)))
 
     def __post_init__(self) -> None:
         self.validators = [Actor(f"validator {n}") for n in range(self.members)]
@@ -123,7 +124,7 @@ class Chain:
             tuple(
                 TrusteeRecord(
                     f"trustee-{n}",
-                    "hospital-0" if n == 1 else f"organisation-{n}",
+                    self.trustee_operators[n - 1],
                     self.trustees[n - 1].public,
                 )
                 for n in range(1, 6)

@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 
-from chainnode.net.wire import Frame, ObjectChunk, ObjectMissing, ObjectRequest, Part, PartAck, PartDelivery
+from chainnode.net.wire import (
+    Frame,
+    ObjectChunk,
+    ObjectMissing,
+    ObjectRequest,
+    Opening,
+    OpeningAnswer,
+    OpeningRequest,
+    Part,
+    PartAck,
+    PartDelivery,
+)
 from chainnode.node import postroom as postroom_module
 from chainnode.node.postroom import POST_FRAMES, QUEUED_BYTES, Postroom
 from genesis.errors import OperatorError
@@ -27,6 +38,7 @@ class Sides:
         self.gate = asyncio.Event()
         self.gate.set()
         self.works = 0
+        self.wake = asyncio.Event()
         self.failure: Exception | None = None
 
     async def work(self) -> None:
@@ -54,6 +66,12 @@ class Sides:
     async def serve(self, peer: int, frame: ObjectRequest) -> None:
         self.done.append(("serve", peer))
 
+    async def asked(self, peer: int, frame: OpeningRequest) -> None:
+        self.done.append(("asked", peer))
+
+    async def answered(self, peer: int, frame: OpeningAnswer) -> None:
+        self.done.append(("answered", peer))
+
 
 class Store:
     def __init__(self, state: dict[bytes, bytes]) -> None:
@@ -66,10 +84,14 @@ class Store:
 class House:
     def __init__(self, member: int = 0, town: Town | None = None) -> None:
         self.sides, self.log, self.tasks = Sides(), Log(), set()  # type: ignore[var-annotated]
+        self.openings = Sides()
+        self.openings.done = self.sides.done
         self.postroom = Postroom(
             member=member,
             courier=self.sides,  # type: ignore[arg-type]
             receiver=self.sides,  # type: ignore[arg-type]
+            openings=self.openings,  # type: ignore[arg-type]
+            trusteeing=self.sides,  # type: ignore[arg-type]
             executor=SceneExecutor(town.chain) if town else None,  # type: ignore[arg-type]
             store=Store(town.chain.backend) if town else None,  # type: ignore[arg-type]
             spawn=self.spawn,
@@ -91,17 +113,21 @@ async def test_each_frame_reaches_the_side_that_it_is_for():
         ObjectRequest(id16("r"), id16("o")),
         ObjectChunk(id16("o"), 0, 1, b"x"),
         ObjectMissing(id16("o")),
+        OpeningRequest(id16("r"), 1, (Opening(id16("o"), digest32("dealing"), b"wrap"),)),
+        OpeningAnswer(id16("r"), 1, (), ()),
     ]
     assert {type(frame) for frame in frames} == set(POST_FRAMES)
     for frame in frames:
         await house.postroom.take(2, frame)
-    await until(lambda: len(house.sides.done) == 5)
+    await until(lambda: len(house.sides.done) == 7)
     assert {what for what, _ in house.sides.done} == {
         "delivered",
         "acknowledged",
         "serve",
         "chunk",
         "missing",
+        "asked",
+        "answered",
     }
     await house.end()
 
@@ -160,6 +186,7 @@ async def test_a_certified_release_is_noted_by_whom_it_concerns_and_looked_at_at
         house.postroom.released(request)
         await until(lambda house=house: house.sides.works == 4)
         assert house.sides.noted == [(side, request) for side in expected]
+        assert bool(house.openings.noted) == (member == REQUESTER)
         await stopped(running)
 
 

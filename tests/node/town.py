@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from secrets import token_bytes
+from typing import Any
 
 from chainnode.ledger.payloads import (
     DATA_CLASSES,
@@ -26,38 +27,28 @@ from chainnode.ledger.payloads import (
     RequestRelease,
     RequestText,
     Revoke,
-    ShareReceipt,
     UsePolicy,
     Withdraw,
 )
-from chainnode.ledger.records import RECORD_BYTES, ReleaseRecord
+from chainnode.ledger.records import ReleaseRecord
 from chainnode.ledger.transaction import possession_bytes
 from chainnode.ledger.view import release
 from chainnode.net.wire import (
     Frame,
-    ObjectChunk,
-    ObjectMissing,
-    ObjectRequest,
-    PartAck,
-    PartDelivery,
     decode_frame,
     encode_frame,
 )
-from chainnode.node.courier import Courier
-from chainnode.node.freshness import Freshness
-from chainnode.node.receiver import Receiver
-from chainnode.node.releases import Releases
-from chainnode.node.stash import Stash
+from chainnode.node.trusteeship import Roster
 from chainnode.pool.container import SealedObject, seal_object
 from chainnode.pool.halves import policy_digest
-from chainnode.pool.objectstore import ObjectStore
+from chainnode.vault import group
 from chainnode.vault.keys import KemKey
 from chainnode.vault.parts import parts_digest, seal_part
-from consensus.codec import decode, encode
+from consensus.codec import encode
 from tests.ledger.scene import DAY_MS, row
-from tests.ledger.world import Actor, Chain, digest32, id16, point
-from tests.node.stand_ins import Clock, Log, SceneExecutor
-from tests.store.memory import MemoryChainStore
+from tests.ledger.world import Actor, Chain, digest32, id16
+from tests.node.hospital import Hospital
+from tests.node.stand_ins import Clock
 
 REQUESTER = 3
 POLICY = UsePolicy("GRU")
@@ -76,93 +67,8 @@ class Item:
     halves: dict[str, bytes]
 
 
-class Hospital:
-    """One member's node, as far as releases go. `stash` and `objects` are its disk."""
-
-    def __init__(self, town: "Town", number: int) -> None:
-        self.town, self.number = town, number
-        self.rows = MemoryChainStore()
-        self.stash = Stash(self.rows)
-        self.objects = ObjectStore.open("memory:///")
-        self.executor = SceneExecutor(town.chain)
-        self.log = Log()
-        self.unfiled: dict[ShareReceipt, None] = {}
-        self.cut_off = False
-        self.start()
-
-    def start(self) -> None:
-        """A process of its own, on what is on the disk."""
-        town, self.unfiled = self.town, {}
-        shared = {
-            "member": self.number,
-            "releases": Releases(town.chain.state, town.chain.rows.get, lambda: town.clock.wall_ms),
-            "executor": self.executor,
-            "stash": self.stash,
-            "objects": self.objects,
-            "filing": self,
-            "log": self.log,
-            "clock": town.clock,
-        }
-        self.courier = Courier(
-            local_key=bytes([self.number]) * 32,
-            frame_bytes=town.frame_bytes,
-            freshness=Freshness(
-                member=self.number,
-                executor=self.executor,
-                submit_own=self.submit_own,
-                log=self.log,
-                clock=town.clock,
-            ),
-            linked=lambda peer: peer == self.number or not town.down & {self.number, peer},
-            send=self.send,
-            **shared,
-        )
-        self.receiver = Receiver(
-            chain_id=town.chain.chain_id, offer=self.offer, reached=self.reached, **shared
-        )
-
-    def file(self, receipt: ShareReceipt) -> None:
-        """Filing's part: goes on chain when the town settles."""
-        self.unfiled[receipt] = None
-
-    async def submit_own(self, payload: Payload) -> str:
-        if self.cut_off:
-            return "pending"
-        return self.town.own(self.number, payload) or "ok"
-
-    async def send(self, peer: int, frame: Frame) -> bool:
-        return self.offer(peer, frame)
-
-    def offer(self, peer: int, frame: Frame) -> bool:
-        return self.town.post(self.number, peer, frame)
-
-    async def reached(self, height: int, timeout_ms: int) -> bool:
-        return height <= self.executor.certified_header.height
-
-    async def handle(self, peer: int, frame: Frame) -> None:
-        if isinstance(frame, PartDelivery):
-            await self.receiver.delivered(peer, frame)
-        elif isinstance(frame, PartAck):
-            await self.courier.acknowledged(peer, frame)
-        elif isinstance(frame, ObjectRequest):
-            await self.courier.serve(peer, frame)
-        elif isinstance(frame, ObjectChunk):
-            await self.receiver.chunk(peer, frame)
-        else:
-            assert isinstance(frame, ObjectMissing)
-            await self.receiver.missing(peer, frame)
-
-    def recover(self) -> None:
-        """As Postroom does after a start."""
-        for key, value in self.town.chain.backend.items():
-            if key.startswith(b"srelease/"):
-                self.note(decode(value, ReleaseRecord, limit_bytes=RECORD_BYTES))
-
-    def note(self, record: ReleaseRecord) -> None:
-        if self.number in record.last_providers:
-            self.courier.note(record.request_id, record.last_authorised_height)
-        if self.number == REQUESTER and record.last_authorised_height:
-            self.receiver.note(record.request_id)
+def class_scalar(patient: str, data_class: str) -> bytes:
+    return group.hash_to_scalar("town/class-key", patient.encode(), data_class.encode())
 
 
 @dataclass
@@ -173,8 +79,13 @@ class Town:
     chain: Chain = field(default_factory=Chain)
     taps: list[Callable[[int, int, Frame], bool]] = field(default_factory=list)
     frames: list[tuple[int, int, Frame]] = field(default_factory=list)
+    trustee_faults: int = 0
+    requester: int = REQUESTER
 
     def __post_init__(self) -> None:
+        self.trustees = self.chain.founding.trustees
+        self.trustee_threshold = self.chain.trustee_threshold
+        self.roster = Roster(self, self)  # type: ignore[arg-type]
         self.clock = Clock()
         self.down: set[int] = set()
         self.items: dict[str, Item] = {}
@@ -185,6 +96,10 @@ class Town:
             self.must(self.chain.stewards[number], AddDepartment(number, WARD, head.public))
             self.must(head, AddStudy(number, WARD, STUDY_NAME, STUDY.public))
         self.hospitals = [Hospital(self, number) for number in range(self.chain.members)]
+
+    def all(self) -> list[Any]:
+        """The members, as the roster wants them."""
+        return list(self.chain.founding.members)
 
     # --- the chain ---
 
@@ -205,9 +120,13 @@ class Town:
     def handle(self, name: str) -> bytes:
         return id16("handle " + name)
 
+    def class_point(self, patient: str, data_class: str) -> bytes:
+        """A class key of which this town knows the secret."""
+        return group.multiply_base(class_scalar(patient, data_class))
+
     def enrol(self, name: str, member: int) -> None:
         link = row("link " + name, b"link")
-        keys = tuple(ClassKey(one, 0, point(name + one)) for one in DATA_CLASSES)
+        keys = tuple(ClassKey(one, 0, self.class_point(name, one)) for one in DATA_CLASSES)
         handle, patient = self.handle(name), self.patient(name)
         payload = EnrolPatient(member, handle, patient.public, keys, link.digest())
         self.must(self.chain.stewards[member], payload, [link])
@@ -228,7 +147,7 @@ class Town:
             member=member,
             policy_digest=policy_digest(POLICY),
             study_public=STUDY.public,
-            class_point=point(patient + "conditions"),
+            class_point=self.class_point(patient, "conditions"),
             epoch=0,
             random=random,
         )
@@ -259,6 +178,7 @@ class Town:
         )
         for name, _ in objects:
             self.hospitals[member].objects.put(id16(name), self.items[name].sealed.ciphertext)
+            self.hospitals[member].recipients.put(id16(name), self.items[name].sealed.recipients)
         anchor = AnchorRecords(member, WARD, STUDY_NAME, POLICY, pointers, b"key", digest32("report"))
         self.must(self.chain.validators[member], anchor)
 
@@ -364,6 +284,7 @@ class Town:
         for hospital in self.hospitals:
             await hospital.courier.work()
             await hospital.receiver.work()
+            await hospital.openings.work()
         await self.arrive()
 
     async def arrive(self) -> None:

@@ -357,12 +357,11 @@ def fetch(
         ((one.pseudonym, one.data_class, one.plaintext) for one in fetched.objects),
         smallest_cell=smallest_cell,
     )
-    failed = [(one.object_id, one.rule) for one in fetched.failed]
     data = {
         "workspace": workspace,
         "objects": len(fetched.objects),
         "files": fetched.files,
-        "failed": [{"object": id_, "rule": rule} for id_, rule in failed],
+        "failed": [{"object": one.object_id, "rule": one.rule} for one in fetched.failed],
         "trustees": fetched.trustees,
         "cohort": {
             "patients": cohort.patients,
@@ -373,9 +372,9 @@ def fetch(
             ],
         },
     }
-    told = [*fetched.trustees, f"{len(fetched.objects)} objects in {workspace}"]
-    show(data, cohort_counts(cohort), "\n".join(told), json=json)
-    raise_failures(failed)
+    told = "\n".join([*fetched.trustees, f"{len(fetched.objects)} objects in {workspace}"])
+    show(data, cohort_counts(cohort), told, json=json)
+    raise_failures([(one.object_id, one.rule) for one in fetched.failed])
 
 
 @app.command()
