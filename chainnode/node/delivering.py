@@ -91,11 +91,14 @@ class Delivering:
             spawn=spawn,
             log=log,
         )
-        for kind in POST_FRAMES:
-            network.handle(kind, self.postroom.take)
         self.sharing = self._sharing(opened, stash, admissions, log)
+        self._register()
+
+    def _register(self) -> None:
+        for kind in POST_FRAMES:
+            self._network.handle(kind, self.postroom.take)
         for shares in (wire.ShareDelivery, wire.ShareAnswer):
-            network.handle(shares, self.sharing.take)
+            self._network.handle(shares, self.sharing.take)
 
     def _sharing(self, opened: Opened, stash: Stash, admissions: Admissions, log: BoundLogger) -> Sharing:
         """Shares of class keys on their way, from here and to the trustee that this node hosts."""
