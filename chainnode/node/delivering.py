@@ -49,8 +49,7 @@ class Delivering:
         self._network = network
         self._peer_is_linked = linked
         executor, submit_own = opened.executor, admissions.submit_own
-        self.roster = Roster(opened.genesis, opened.members)
-        self.trusteeship = _trusteeship(opened)
+        self.roster, self.trusteeship = Roster(opened.genesis, opened.members), _trusteeship(opened)
         self.releases = Releases(executor.state, executor.row, wall_ms)
         self.filing = Filing(submit_own, lambda: executor.certified_header.height, log)
         shared: dict[str, Any] = {
