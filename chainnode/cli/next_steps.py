@@ -84,6 +84,8 @@ _OBJECTS = _step("record list --objects", "shows what is anchored, and whose it 
 _REQUESTS = _step("request list", "shows the applications and who signed each")
 _CARD = _step("wallet card --help", "a new card, to be enrolled anew")
 _NEW = "request new --help"
+_TRUSTEES = _step("trustee list")
+_DEALT = _step("trustee list --help", "with the patient's handle it shows what was dealt")
 _PROPOSE = Step(remark="propose the change anew, from the present members and height")
 
 _FORM = {
@@ -155,6 +157,18 @@ _STATE = {
     "fault-tolerance-lost": _PROPOSE,
     "frame-too-small": _PROPOSE,
     "not-of-accused": _FILE,
+    "no-trustees": Step(remark="nothing: in this network the patient's wallet signs for each application"),
+    "unknown-trustee": _TRUSTEES,
+    "trustee-not-independent": _TRUSTEES,
+    "unknown-dealing": _DEALT,
+    "dealing-ended": _DEALT,
+    "dealing-stands": _DEALT,
+    "wrong-threshold": _RELEASE,
+    "not-of-class-key": Step(remark="take the wallet whose card was enrolled: this one has other class keys"),
+    "epoch-not-next": _DEALT,
+    "too-many-epochs": Step(remark="have the patient enrolled anew, with a card of another wallet"),
+    "old-epoch": _AGAIN,
+    "epoch-closed": _step("consent revoke --help", "typed again by the patient it renews the class key"),
     "block-budget": _AGAIN,
 }
 _VERDICTS = {

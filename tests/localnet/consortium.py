@@ -93,7 +93,6 @@ def _settings(
         "keys.passphrase_file": "passphrase",
         "listen.host": "127.0.0.1",
         "listen.port": ports[own],
-        "trustee.key_file": TRUSTEE_FILE,
     }
     for number in numbers:
         if number != own:
@@ -160,6 +159,8 @@ def create_rosters(
         request = create_trustee(file, Identity(NETWORK, id_, name), operator, SIGN_OFF, level=level)
         requests.append(request)
         made(len(requests))
+    for hospital in hospitals:
+        configure(hospital, "key_file", TRUSTEE_FILE)
     return registrars, requests
 
 
