@@ -1,4 +1,4 @@
-"""Steps 10 and 11: receipts with all nodes down; what it took, and where to look."""
+"""Steps 11 and 12: receipts with all nodes down; what it took, and where to look."""
 
 import asyncio
 import subprocess
@@ -53,7 +53,7 @@ def show_figures(
 
 def what_it_took(world: World, killed: Killed, found: Figures) -> None:
     stage = world.stage
-    stage.title(11, "What it took")
+    stage.title(12, "What it took")
     show_figures(
         stage,
         f"{found.blocks} blocks, {found.transactions} transactions",
@@ -100,8 +100,8 @@ def _verify(receipt: Path, genesis: Path) -> subprocess.CompletedProcess[str]:
 async def offline(world: World) -> None:
     """All nodes down: the genesis file and a receipt are all that is needed."""
     stage = world.stage
-    stage.title(10, "Receipts, with all nodes down")
-    world.nodes.stop()
+    stage.title(11, "Receipts, with all nodes down")
+    world.stop()
     rows = []
     for name in ("hospital-alone", "both"):
         ended = await asyncio.to_thread(_verify, world.receipts[name], world.consortium.genesis_file)

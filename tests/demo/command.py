@@ -4,7 +4,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from tests.demo import applications, closing, faults, founding, people, records, releasing
+from tests.demo import applications, closing, faults, founding, people, records, releasing, trustees
 from tests.demo.data import checked, require_enough
 from tests.demo.stage import Stage
 from tests.demo.world import World
@@ -35,6 +35,7 @@ async def main_job(world: World, bundles: list[Path]) -> None:
         await applications.not_released(world, project)
         workspace = await releasing.both_sign(world, project)
         killed = await faults.kill_and_catch_up(world)
+        await trustees.standing_consents(world)
         await faults.revocation(world)
         figures = await closing.figures(world)
         await world.close()
@@ -43,7 +44,7 @@ async def main_job(world: World, bundles: list[Path]) -> None:
         closing.look_around(world, workspace)
     finally:
         await world.close()
-        world.nodes.stop()
+        world.stop()
 
 
 async def demo(folder: Path, data: Path | None, patients: int) -> None:

@@ -1,4 +1,4 @@
-"""Steps 8 and 9: kill -9 of the primary; a patient revokes."""
+"""Steps 8 and 10: kill -9 of the primary; a patient revokes."""
 
 import asyncio
 import time
@@ -38,7 +38,7 @@ async def kill_and_catch_up(world: World) -> Killed:
     started, took = time.monotonic(), 0.0
     with stage.progress("standing consents committed without it", len(survivors)) as step:
         for done, patient in enumerate(survivors, start=1):
-            await _standing(world, patient)
+            await standing(world, patient)
             if done == 1:
                 took = time.monotonic() - started
                 stage.line(f"first commit after the kill: {took:.1f} s (a new primary was elected)")
@@ -48,7 +48,7 @@ async def kill_and_catch_up(world: World) -> Killed:
     stage.line(f"height {before.height} -> {after.height} in view {after.view} with three of four")
     world.nodes.start(victim)
     await world.nodes.ready(victim)
-    reports = await _level(world)
+    reports = await level(world)
     stage.table(
         "After the restart",
         ("hospital", "height", "view", "state root, first 16 bytes"),
@@ -59,14 +59,16 @@ async def kill_and_catch_up(world: World) -> Killed:
     return Killed(victim, all_before, took)
 
 
-async def _standing(world: World, patient: Patient) -> None:
+async def standing(world: World, patient: Patient) -> None:
+    """A standing consent for what the project is after; the class keys are dealt to the trustees with it."""
+    world.consented.append(patient)
     client = await world.client(patient.hospital)
     provision = Provision(PERMIT, purposes=(PURPOSE.permission,))
     document = ConsentDocument("active", "research", time.time_ns() // 1_000_000, provision)
     await consents.consent_standing(client, patient.wallet.wallet, patient.hospital, document)
 
 
-async def _level(world: World) -> list[StatusReport]:
+async def level(world: World) -> list[StatusReport]:
     """Wait until all four stand at one height."""
     deadline = time.monotonic() + CATCH_UP_S
     while True:
@@ -79,10 +81,9 @@ async def _level(world: World) -> list[StatusReport]:
 async def revocation(world: World) -> None:
     """A patient with a standing consent revokes; the next application does not get those objects."""
     stage = world.stage
-    stage.title(9, "A patient revokes")
+    stage.title(10, "A patient revokes")
     patients = [one for one in world.patients_of(PROVIDERS[1])][:3]
     gone = patients[0]
-    await _standing(world, gone)
     client = await world.client(gone.hospital)
     await consents.revoke(client, gone.wallet.wallet, gone.hospital, "all")
     objects = await objects_of(world, patients)

@@ -64,6 +64,9 @@ class World:
     departments: list[Department] = field(default_factory=list)
     patients: list[Patient] = field(default_factory=list)
     receipts: dict[str, Path] = field(default_factory=dict)
+    consented: list[Patient] = field(default_factory=list)
+    outside: Nodes | None = None
+    """The node of the organisation that runs a trustee and has no vote, once it joined."""
     _clients: dict[tuple[int, str], GatewayClient] = field(default_factory=dict)
     _open: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -92,6 +95,12 @@ class World:
         """The node went down; the next call connects anew."""
         for key in [key for key in self._clients if key[0] == number]:
             del self._clients[key]
+
+    def stop(self) -> None:
+        """All nodes that run."""
+        if self.outside is not None:
+            self.outside.stop()
+        self.nodes.stop()
 
     async def close(self) -> None:
         await self._open.aclose()
