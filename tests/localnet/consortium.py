@@ -34,6 +34,8 @@ HOSPITALS = (
 REGISTRARS = (("insurer", "Common Health Insurance"), ("authority", "Health Authority"))
 OUTSIDE = ("patients-association", "Patients' Association", "patients")
 """A trustee that no hospital runs: its id, its name, its operator, who may become an observer."""
+MORE_OUTSIDE = (("university", "University", "campus"), ("archive", "State Archive", "state"))
+"""For networks of two or three hospitals, where a pair of ends leaves too few others."""
 TRUSTEE_FILE = "trustee.key"
 """In the home of the node that hosts a trustee."""
 PASSPHRASE = b"for synthetic data only"
@@ -135,7 +137,8 @@ def _trustees(folder: Path, hospitals: Sequence[Hospital]) -> list[tuple[Path, s
         (one.home / TRUSTEE_FILE, f"trustee-{one.id[-1]}", f"Trustee of {one.name}", one.id)
         for one in hospitals
     ]
-    return [*found, (folder / OUTSIDE[0] / TRUSTEE_FILE, *OUTSIDE)]
+    outside = (OUTSIDE, *MORE_OUTSIDE[: max(0, 4 - len(hospitals))])
+    return [*found, *((folder / one[0] / TRUSTEE_FILE, *one) for one in outside)]
 
 
 def create_rosters(
@@ -205,7 +208,7 @@ def found(
 ) -> Consortium:
     """The whole ceremony at once. `say` is told what takes its time."""
     folder.mkdir(parents=True, exist_ok=True)
-    say(f"keys of {count} hospitals, {len(REGISTRARS)} registrars, {count + 1} trustees (argon2id)")
+    say(f"keys of {count} hospitals, {len(REGISTRARS)} registrars, their trustees (argon2id)")
     hospitals = create_members(folder, count=count, level=level, settings=settings)
     registrars, requests = create_rosters(folder, hospitals, level=level)
     genesis_file = build_genesis(
