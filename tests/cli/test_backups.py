@@ -163,7 +163,7 @@ def test_a_pool_on_a_disk_of_its_own_is_restored_there(config: NodeConfig, tmp_p
     restore(made.file, tmp_path / "new", allow_outside=True)
     assert len(list((pool / "objects").iterdir())) == len(OBJECTS)
     names = {path.name for path in (tmp_path / "new").iterdir()}
-    assert names == {"chainnode.toml", "genesis.cbor", "keystore.key", "steward.key", "store"}
+    assert names == {"chainnode.toml", "genesis.cbor", "keystore.key", "steward.key", "store", "trustee.key"}
 
 
 def test_a_dangling_link_under_the_backups_name_is_left_alone(config: NodeConfig, tmp_path: Path):
