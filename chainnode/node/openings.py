@@ -40,11 +40,11 @@ Offer = Callable[[int, Frame], bool]
 
 @dataclass(slots=True)
 class _Asked:
-    """Of one request: when each trustee was asked last, and what it declined by which rule. `due`: somebody
-    is still to be asked."""
+    """Of one request: when each trustee was asked last for each object, and what it declined by which rule.
+    `due`: somebody is still to be asked."""
 
     due: bool = True
-    at_ms: dict[int, int] = field(default_factory=dict)
+    at_ms: dict[int, dict[bytes, int]] = field(default_factory=dict)
     declined: dict[int, dict[bytes, str]] = field(default_factory=dict)
 
 
@@ -104,29 +104,31 @@ class Openings:
             asked.due = bool(wanted) or not complete
             enough = complete and all(self.enough(request_id, one) for one in _standing(release))
             pause_ms = ASK_REST_MS if enough else ASK_AGAIN_MS
-            wanted = {seat: wraps for seat, wraps in wanted.items() if self._may_ask(asked, seat, pause_ms)}
-            if wanted:
+            wanted = {seat: self._not_lately(asked, seat, wraps, pause_ms) for seat, wraps in wanted.items()}
+            if any(wanted.values()):
                 # A trustee that does not vote cannot have a block made: it acts on this one.
                 await self._freshness.ensure()
             for seat, wraps in wanted.items():
                 self._ask(request_id, asked, seat, wraps)
 
-    def _may_ask(self, asked: _Asked, seat: int, pause_ms: int) -> bool:
+    def _not_lately(self, asked: _Asked, seat: int, wraps: list[Opening], pause_ms: int) -> list[Opening]:
+        """Those for which the trustee, if it can be reached, was not asked within the pause."""
         peer = self._roster.host(seat)
         if peer is None or not self._linked(peer):
-            return False
-        last = asked.at_ms.get(seat)
-        return last is None or self._clock().monotonic_ms - last >= pause_ms
+            return []
+        before_ms, last = self._clock().monotonic_ms - pause_ms, asked.at_ms.get(seat, {})
+        return [wrap for wrap in wraps if last.get(wrap.object_id, before_ms) <= before_ms]
 
     def _ask(self, request_id: bytes, asked: _Asked, seat: int, wraps: list[Opening]) -> None:
         peer = self._roster.host(seat)
         if peer is None:
             return
-        asked.at_ms[seat] = self._clock().monotonic_ms
+        last = asked.at_ms.setdefault(seat, {})
         for start in range(0, len(wraps), self._at_once):
             some = tuple(wraps[start : start + self._at_once])
             if not self._offer(peer, OpeningRequest(request_id, seat, some)):
                 return
+            last.update({wrap.object_id: self._clock().monotonic_ms for wrap in some})
 
     def _wanted(self, release: Release) -> tuple[dict[int, list[Opening]], bool]:
         """By seat, the wraps that are here and for which it has not given its part; and whether the wraps of
@@ -178,8 +180,9 @@ class Openings:
         declined.update({one.object_id: one.rule for one in frame.declined if one.object_id in objects})
         for object_id, _ in kept:
             declined.pop(object_id, None)
-        if any(one.rule in (UNKNOWN_RELEASE, NO_SHARE) for one in frame.declined):
-            asked.at_ms[frame.seat] = self._clock().monotonic_ms - ASK_AGAIN_MS + ASK_SOON_MS
+        soon_ms = self._clock().monotonic_ms - ASK_AGAIN_MS + ASK_SOON_MS
+        not_yet = [one.object_id for one in frame.declined if one.rule in (UNKNOWN_RELEASE, NO_SHARE)]
+        asked.at_ms.setdefault(frame.seat, {}).update(dict.fromkeys(not_yet, soon_ms))
         self._log.info(
             "trustee's parts received",
             request=frame.request_id.hex(),
