@@ -11,6 +11,7 @@ from chainnode.cli.commands.backup import silence
 from chainnode.cli.main import run
 from chainnode.cli.whyviews import view_name, why_tables
 from chainnode.ledger.evidencefile import encode_evidence
+from chainnode.net.wire import NEWEST_VERSION
 from chainnode.vault.keystore import NodeKeys
 from consensus.codec import encode
 from consensus.messages import Prepare, signed_bytes
@@ -36,7 +37,7 @@ def test_status_says_why_peer_by_peer(hospital, ok):
         time.sleep(0.1)  # it tells it twice a second
     assert (why["slug"], why["quorum"], why["silent_because"]) == ("hospital-a", 2, "")
     (peer,) = why["peers"]
-    assert peer["up"] and peer["version"] == 2 and peer["voting"] is True and abs(peer["clock_ms"]) < 60_000
+    assert peer["up"] and peer["version"] == NEWEST_VERSION and peer["voting"] is True and abs(peer["clock_ms"]) < 60_000
     assert run([str(word) for word in ("status", "--why", *hospital.node)]) == 0
 
 
