@@ -69,11 +69,11 @@ async def standing(world: World, patient: Patient) -> None:
 
 
 async def level(world: World) -> list[StatusReport]:
-    """Wait until all four stand at one height."""
+    """Wait until all four stand at one height with one root: trustees' answers may still be on their way."""
     deadline = time.monotonic() + CATCH_UP_S
     while True:
         reports = [await world.nodes.status(one.number) for one in world.hospitals]
-        if len({one.height for one in reports}) == 1 or time.monotonic() > deadline:
+        if len({(one.height, one.state_root) for one in reports}) == 1 or time.monotonic() > deadline:
             return reports
         await asyncio.sleep(0.1)
 
