@@ -90,7 +90,9 @@ def plan_of(seed: int, members: int | None = None) -> Plan:
         members = changing.choice((4, 5))
     stormy = random.random() < 0.4
     turns = Random(f"turns {seed}").choice((0, 2, 3, 5, 8, 20))
-    parameters = structs.replace(_with_room(_parameters(random, stormy), members), turn_heights=turns)
+    terms = Random(f"passed over {seed}").choice((0, 1, 4, 16))
+    parameters = _with_room(_parameters(random, stormy), members)
+    parameters = structs.replace(parameters, turn_heights=turns, pass_over_turns=terms)
     trouble_ms = random.randint(2, 14) * 1_000
     faulty = _faulty(random, members)
     count = random.randint(10, 40) if stormy else random.randint(0, 14)
