@@ -15,6 +15,8 @@ from chainnode.ledger.payloads import (
     ChangeMembership,
     Consent,
     EnrolPatient,
+    Erase,
+    EraseObjects,
     Grant,
     Payload,
     ProveEnrolment,
@@ -79,12 +81,14 @@ SUBMITS: dict[Role, frozenset[type]] = {
             Consent,
             Revoke,
             Withdraw,
+            Erase,
+            EraseObjects,
         }
     ),
     Role.RESEARCHER: frozenset({Apply, RequestRelease, Withdraw}),
 }
-"""AnchorRecords, ShareReceipt, Barrier, ReportEquivocation and ReportLeftViews are signed by the node itself:
-nobody submits them."""
+"""AnchorRecords, ShareReceipt, Barrier, ReportEquivocation, ReportLeftViews and AttestErasure are signed by
+the node itself: nobody submits them."""
 
 OPEN_SERVICES = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
 """Every role may ask these."""

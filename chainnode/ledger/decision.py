@@ -26,6 +26,7 @@ from chainnode.ledger.payloads import (
     AnyConsent,
     Consent,
     ConsentDocument2,
+    Erase,
     Grant,
     ObjectPointer,
     Revoke,
@@ -50,7 +51,7 @@ from chainnode.ledger.rows import RowLookup, decode_consent
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.view import Reader
 
-Said: TypeAlias = Grant | Consent | Revoke | Withdraw
+Said: TypeAlias = Grant | Consent | Revoke | Withdraw | Erase
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ class _Gatherer:
             self._rest_on(consent.given, Claim((said,)))
             self._rest_on(consent.revoked, Claim((ended, everything)))
         if revocations is not None:
-            self._rest_on(revocations.all, Claim((everything,)))
+            self._rest_on(revocations.all, Claim((everything, Erase(handle, SCOPE_ALL, b""))))
             for one in revocations.classes:
                 self._rest_on(one.revoked, Claim((Revoke(handle, SCOPE_CLASS, one.data_class.encode()),)))
         if by_request is not None:

@@ -24,10 +24,13 @@ from chainnode.ledger.payloads import (
     AnchorRecords,
     Apply,
     AttestEnrolment,
+    AttestErasure,
     Barrier,
     ChangeMembership,
     Consent,
     EnrolPatient,
+    Erase,
+    EraseObjects,
     Grant,
     ObjectPointer,
     Payload,
@@ -326,6 +329,25 @@ def _publish(payload: PublishDiseases, _: FormContext) -> None:
     require_number(len(payload.document), 1, MAX_DISEASES_BYTES, "bytes of document")
 
 
+def _erase(payload: Erase, _: FormContext) -> None:
+    require_length(payload.handle, ID_BYTES, "handle")
+    require(payload.scope in (SCOPE_ALL, SCOPE_CONSENT), "malformed", "not a scope of erasure")
+    require_length(payload.target, 0 if payload.scope == SCOPE_ALL else ID_BYTES, "target")
+
+
+def _erase_objects(payload: EraseObjects, _: FormContext) -> None:
+    require_number(payload.member, 0, MAX_MEMBERS, "member")
+    require_slug(payload.department, "department")
+    require_distinct(payload.objects, 1, MAX_OBJECTS, "objects")
+    for object_id in payload.objects:
+        require_length(object_id, ID_BYTES, "an object id")
+
+
+def _attest_erasure(payload: AttestErasure, _: FormContext) -> None:
+    require_number(payload.member, 0, MAX_MEMBERS, "member")
+    require_number(payload.number, 1, MAX_NUMBER, "number")
+
+
 _FORMS: dict[type[Any], Callable[[Any, FormContext], None]] = {
     AddDepartment: _add_department,
     AddStudy: _add_study,
@@ -345,6 +367,9 @@ _FORMS: dict[type[Any], Callable[[Any, FormContext], None]] = {
     ReportEquivocation: _report,
     ReportLeftViews: _left_views,
     PublishDiseases: _publish,
+    Erase: _erase,
+    EraseObjects: _erase_objects,
+    AttestErasure: _attest_erasure,
 }
 
 

@@ -269,6 +269,32 @@ class PublishDiseases(_Body, frozen=True, tag="publish-diseases"):
     document: bytes
 
 
+class Erase(_Body, frozen=True, tag="erase"):
+    """Signed by the patient's key. `scope` consent: the words of the consent `target`; all (`target` empty):
+    every consent, the handle's link and all objects of the handle, and nothing is given or anchored under it
+    any more."""
+
+    handle: bytes
+    scope: str
+    target: bytes
+
+
+class EraseObjects(_Body, frozen=True, tag="erase-objects"):
+    """Signed by the head of the department that owns the objects."""
+
+    member: int
+    department: str
+    objects: tuple[bytes, ...]
+
+
+class AttestErasure(_Body, frozen=True, tag="attest-erasure"):
+    """Signed by the member's validator key: its node has deleted what erasure `number` names. Its word, no
+    proof."""
+
+    member: int
+    number: int
+
+
 Payload: TypeAlias = (
     AddDepartment
     | AddStudy
@@ -288,6 +314,9 @@ Payload: TypeAlias = (
     | ReportEquivocation
     | ReportLeftViews
     | PublishDiseases
+    | Erase
+    | EraseObjects
+    | AttestErasure
 )
 
 

@@ -321,6 +321,44 @@ class EquivocationRecord(Record, frozen=True):
     reported: Source
 
 
+ERASED_PATIENT, ERASED_CONSENT, ERASED_OBJECTS = "patient", "consent", "objects"
+
+
+class ErasuresRecord(Record, frozen=True):
+    """How many erasures there were; without this record none."""
+
+    count: int
+
+
+class ErasureRecord(Record, frozen=True):
+    """What every node deletes. `kind` patient or consent: `handle` and the digests of its `rows` (and, with
+    patient, all objects of the handle); objects: those of a department."""
+
+    kind: str
+    handle: bytes
+    member: int
+    department: str
+    objects: tuple[bytes, ...]
+    rows: tuple[Digest, ...]
+    erased: Source
+
+
+class ErasedRecord(Record, frozen=True):
+    """By which erasure a handle, an object or a row went."""
+
+    number: int
+
+
+class AttestedRecord(Record, frozen=True):
+    attested: Source
+
+
+class DroppedRows(Record, frozen=True):
+    """Rows that no record names any more, of one handle; as far as this node saw them go."""
+
+    digests: tuple[Digest, ...]
+
+
 class ObjectIndex(Record, frozen=True):
     """Where an object is anchored; `pointer` is the encoded ObjectPointer."""
 

@@ -9,12 +9,14 @@ from typing import Any
 
 from chainnode.ledger.records import (
     RECORD_BYTES,
+    AttestedRecord,
     BatchRecord,
     ConsentsRecord,
     DepartmentRecord,
     DiseasesRecord,
     EnrolmentRecord,
     EquivocationRecord,
+    ErasureRecord,
     GrantRecord,
     Record,
     ReleaseRecord,
@@ -45,6 +47,8 @@ _KINDS: dict[bytes, type[Record]] = {
     b"standing/": StandingRecord,
     b"equivocation/": EquivocationRecord,
     b"diseases/": DiseasesRecord,
+    b"erasure/": ErasureRecord,
+    b"attested/": AttestedRecord,
 }
 """By the first part of the key. Values under other names (see keys.py) rest on the genesis document."""
 

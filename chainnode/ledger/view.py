@@ -12,9 +12,13 @@ from chainnode.ledger.records import (
     ConsentsRecord,
     DepartmentRecord,
     DiseasesRecord,
+    DroppedRows,
     EnrolmentRecord,
     EpochRecord,
     EquivocationRecord,
+    ErasedRecord,
+    ErasureRecord,
+    ErasuresRecord,
     FeaturesRecord,
     GrantRecord,
     HolderRecord,
@@ -150,6 +154,32 @@ def equivocation(reader: Reader, number: int, epoch: int, kind: str, slot: int) 
 
 def passed_over(reader: Reader) -> PassedOverRecord | None:
     return read(reader, keys.PASSED_OVER, PassedOverRecord)
+
+
+def erasures(reader: Reader) -> int:
+    """How many erasures there were; they are numbered from 1 on."""
+    record = read(reader, keys.ERASURES, ErasuresRecord)
+    return 0 if record is None else record.count
+
+
+def erasure(reader: Reader, number: int) -> ErasureRecord | None:
+    return read(reader, keys.erasure(number), ErasureRecord)
+
+
+def erased(reader: Reader, key: bytes) -> ErasedRecord | None:
+    """By which erasure something went; `key`: erased_handle, erased_object or erased_row of keys.py."""
+    return read(reader, key, ErasedRecord)
+
+
+def object_gone(reader: Reader, found: ObjectPointer) -> bool:
+    """Whether an object was erased, by itself or with its patient's handle."""
+    by_itself = erased(reader, keys.erased_object(found.object_id))
+    return by_itself is not None or erased(reader, keys.erased_handle(found.handle)) is not None
+
+
+def dropped_rows(reader: Reader, handle: bytes) -> DroppedRows:
+    value = reader.index(keys.dropped_rows(handle))
+    return DroppedRows(()) if value is None else decode(value, DroppedRows, limit_bytes=RECORD_BYTES)
 
 
 def object_index(reader: Reader, object_id: bytes) -> ObjectIndex | None:

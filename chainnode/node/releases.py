@@ -88,7 +88,11 @@ class Releases:
             version=version_at(self._reader, tip_height),
         )
         standing = {verdict.object_id for verdict in now.verdicts if not verdict.rule}
-        kept = tuple(one for one in release.objects if one.object_id in standing)
+        kept = tuple(
+            one
+            for one in release.objects
+            if one.object_id in standing and not view.object_gone(self._reader, one.pointer)
+        )
         return Release(request_id, release.request, release.record, kept)
 
     def _released(self, verdicts: tuple[ObjectVerdict, ...]) -> tuple[Released, ...]:
