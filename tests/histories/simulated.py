@@ -27,13 +27,13 @@ from tests.histories.gate import Gate
 from tests.histories.history import EFFECTS, GRANT, OK, READ, REVOKE, Recorder
 from tests.histories.linear import violation
 from tests.histories.monotonic import Reading, goes_back
-from tests.histories.simloop import SimLoop
 from tests.ledger.scene import consent_row
 from tests.ledger.world import Actor, id16
 from tests.sim.checks import Checks
 from tests.sim.corpus import Said
 from tests.sim.node import SimNode
 from tests.sim.scenario import Plan, plan_of
+from tests.sim.simloop import SimLoop
 from tests.sim.trace import Violation
 from tests.sim.world import World
 
