@@ -12,7 +12,8 @@ from nacl.bindings import crypto_sign_open
 
 from chainnode.ledger import keys
 from chainnode.ledger.admission import check_batch
-from chainnode.ledger.forms import Verify
+from chainnode.ledger.documents import ConsentDocument, Provision
+from chainnode.ledger.fields import Verify
 from chainnode.ledger.founding import Founding, genesis_state
 from chainnode.ledger.payloads import (
     DATA_CLASSES,
@@ -20,10 +21,8 @@ from chainnode.ledger.payloads import (
     AnchorRecords,
     ClassKey,
     Consent,
-    ConsentDocument,
     ObjectPointer,
     Payload,
-    Provision,
     Revoke,
     UsePolicy,
 )

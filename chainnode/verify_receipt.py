@@ -354,7 +354,7 @@ class Evidence:
             self.claim(one.given, "patient", who, ("consent", handle, one.consent_id, one.provision_row))
             ended = ("revoke", handle, "consent", one.consent_id)
             self.claim(one.revoked, "patient", who, ended, ("revoke", handle, "all", b""))
-        self.claim(everything, "patient", who, ("revoke", handle, "all", b""))
+        self.claim(everything, "patient", who, *((tag, handle, "all", b"") for tag in ("revoke", "erase")))
         for one in classes:
             self.claim(one.revoked, "patient", who, ("revoke", handle, "class", one.data_class.encode()))
         self.claim(special, "patient", who, ("revoke", handle, "request", self.id))

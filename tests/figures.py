@@ -10,7 +10,8 @@ from pathlib import Path
 from chainnode.cli.actions import consents, departments, patients
 from chainnode.cli.actions.cards import make_card
 from chainnode.gateway.client import GatewayClient
-from chainnode.ledger.payloads import PERMIT, ConsentDocument, Provision
+from chainnode.ledger.documents import ConsentDocument, Provision
+from chainnode.ledger.payloads import PERMIT
 from chainnode.node.api import StatusReport
 from chainnode.vault.head import HeadKeys
 from chainnode.vault.keystore import RegistrarKeys, StewardKeys

@@ -170,6 +170,10 @@ _STATE = {
     "old-epoch": _AGAIN,
     "epoch-closed": _step("consent revoke --help", "typed again by the patient it renews the class key"),
     "block-budget": _AGAIN,
+    "patient-erased": _step("record erasures", "shows it; the patient enrols anew with a new wallet"),
+    "object-erased": _step(_NEW, "without the objects that record erasures names"),
+    "row-erased": Step(remark="run the command again: it makes a row of its own"),
+    "unknown-erasure": _step("record erasures", "shows them"),
 }
 _VERDICTS = {
     "request-withdrawn": _step(_NEW, "an application that was withdrawn is filed anew"),

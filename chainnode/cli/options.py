@@ -17,7 +17,7 @@ from chainnode.cli.errors import usage
 from chainnode.cli.next_steps import HOME_VARIABLE, command, remember_node
 from chainnode.cli.output import warn
 from chainnode.gateway.client import GatewayClient
-from chainnode.ledger.forms import MAX_SLUG_CHARS, SLUG_PATTERN
+from chainnode.ledger.fields import MAX_SLUG_CHARS, SLUG_PATTERN
 from chainnode.ledger.payloads import DATA_CLASSES, MODIFIERS, PERMISSIONS, UsePolicy
 from chainnode.node.api import Role
 from chainnode.node.config import load_config

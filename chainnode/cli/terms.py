@@ -13,15 +13,8 @@ from chainnode.cli.actions.fhir_consent import MAX_CONSENT_BYTES, parse_consent
 from chainnode.cli.actions.files import read_limited
 from chainnode.cli.errors import usage
 from chainnode.cli.options import data_classes, known_terms, moment_ms, split_list
-from chainnode.ledger.payloads import (
-    DATA_CLASSES,
-    DENY,
-    PERMISSIONS,
-    PERMIT,
-    AnyConsent,
-    ConsentDocument,
-    Provision,
-)
+from chainnode.ledger.documents import AnyConsent, ConsentDocument, Provision
+from chainnode.ledger.payloads import DATA_CLASSES, DENY, PERMISSIONS, PERMIT
 from chainnode.ledger.rows import SCOPE_RESEARCH, STATUS_ACTIVE
 from chainnode.node.api import ChainInfo
 

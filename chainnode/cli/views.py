@@ -175,7 +175,13 @@ def found_data(found: Found) -> dict[str, Any]:
             "payload_kind": found.kind,
             "body": found.body,
         }
-    return {"kind": "object", "pointer": found.pointer, "batch": found.batch, "held": found.held}
+    return {
+        "kind": "object",
+        "pointer": found.pointer,
+        "batch": found.batch,
+        "held": found.held,
+        "erasure": found.erased or None,
+    }
 
 
 def found_tables(found: Found) -> list[Any]:
@@ -235,5 +241,6 @@ def _object(found: FoundObject) -> Any:
             "use policy": use(batch.policy),
             "anchored at height": batch.anchored.height,
             "ciphertext on this node": "yes" if found.held else "no",
+            "erased": f"yes, by erasure {found.erased}" if found.erased else "no",
         },
     )

@@ -16,6 +16,8 @@ from chainnode.ledger.payloads import (
     Consent,
     DealClassKeys,
     EnrolPatient,
+    Erase,
+    EraseObjects,
     Grant,
     Payload,
     ProveEnrolment,
@@ -83,12 +85,14 @@ SUBMITS: dict[Role, frozenset[type]] = {
             RenewClassKey,
             Revoke,
             Withdraw,
+            Erase,
+            EraseObjects,
         }
     ),
     Role.RESEARCHER: frozenset({Apply, RequestRelease, Withdraw}),
 }
-"""AnchorRecords, ShareReceipt, Barrier, ReportEquivocation and ReportLeftViews are signed by the node itself,
-AnswerDealing by the trustee that it hosts: nobody submits them."""
+"""AnchorRecords, ShareReceipt, Barrier, ReportEquivocation, ReportLeftViews and AttestErasure are signed by
+the node itself, AnswerDealing by the trustee that it hosts: nobody submits them."""
 
 OPEN_SERVICES = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
 """Every role may ask these."""

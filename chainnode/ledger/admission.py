@@ -7,7 +7,8 @@ for one bad transaction voids it and speaks against its origin. `check_state` as
 from collections.abc import Callable, Sequence
 
 from chainnode.ledger import features
-from chainnode.ledger.forms import FormContext, ValidPoint, Verify, check_payload, require, require_length
+from chainnode.ledger.fields import FormContext, ValidPoint, Verify, require, require_length
+from chainnode.ledger.forms import check_payload
 from chainnode.ledger.machine import Included, rehearse, validity_rule
 from chainnode.ledger.payloads import Consent
 from chainnode.ledger.rows import RowLookup, check_rows, in_second_form, no_rows, row_digests

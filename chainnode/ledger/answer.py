@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from chainnode.ledger import keys
 from chainnode.ledger.evidence import VerificationError
-from chainnode.ledger.forms import Verify
+from chainnode.ledger.fields import Verify
 from chainnode.ledger.founding import Founding
 from chainnode.ledger.payloads import PERMIT, ROLE_PATIENT
 from chainnode.ledger.proof import StateWitness, value_hash

@@ -11,13 +11,14 @@ from msgspec import structs
 
 from chainnode.ledger import keys, view
 from chainnode.ledger.dealing import end_dealings
-from chainnode.ledger.enrolment import require_enrolment
-from chainnode.ledger.forms import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT
+from chainnode.ledger.enrolment import require_enrolment, require_row
+from chainnode.ledger.fields import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT
 from chainnode.ledger.payloads import Consent, Revoke
 from chainnode.ledger.records import (
     ClassRevocation,
     ConsentRecord,
     ConsentsRecord,
+    DroppedRows,
     RequestRevocationRecord,
     RevocationRecord,
 )
@@ -43,6 +44,9 @@ def consent(call: Transition[Consent]) -> None:
         if not revoked:
             raise RefusedError("limit-reached", f"{MAX_CONSENTS} consents stand")
         kept.remove(revoked[0])
+        dropped = (*view.dropped_rows(call.state, payload.handle).digests, revoked[0].provision_row)
+        call.put_index(keys.dropped_rows(payload.handle), DroppedRows(dropped))
+    require_row(call, payload.provision_row)
     kept.append(ConsentRecord(payload.consent_id, payload.provision_row, call.source))
     call.put(keys.consents(payload.handle), ConsentsRecord(tuple(kept)))
     call.emit("consented", payload.handle, payload.consent_id)

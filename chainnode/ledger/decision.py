@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from chainnode.ledger import view
 from chainnode.ledger.diseases import NO_TREE, Parents, tree
+from chainnode.ledger.documents import AnyConsent, ConsentDocument2
 from chainnode.ledger.evaluate import (
     FIRST_VERSION,
     Decision,
@@ -18,14 +19,13 @@ from chainnode.ledger.evaluate import (
     evaluate_object,
     patient_verdict,
 )
-from chainnode.ledger.forms import ROLE_PROJECT, SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
+from chainnode.ledger.fields import ROLE_PROJECT, SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
 from chainnode.ledger.payloads import (
     ROLE_HEAD,
     ROLE_PATIENT,
     ROLE_STEWARD,
-    AnyConsent,
     Consent,
-    ConsentDocument2,
+    Erase,
     Grant,
     ObjectPointer,
     Revoke,
@@ -50,7 +50,7 @@ from chainnode.ledger.rows import RowLookup, decode_consent
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.view import Reader
 
-Said: TypeAlias = Grant | Consent | Revoke | Withdraw
+Said: TypeAlias = Grant | Consent | Revoke | Withdraw | Erase
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class _Gatherer:
             self._rest_on(consent.given, Claim((said,)))
             self._rest_on(consent.revoked, Claim((ended, everything)))
         if revocations is not None:
-            self._rest_on(revocations.all, Claim((everything,)))
+            self._rest_on(revocations.all, Claim((everything, Erase(handle, SCOPE_ALL, b""))))
             for one in revocations.classes:
                 self._rest_on(one.revoked, Claim((Revoke(handle, SCOPE_CLASS, one.data_class.encode()),)))
         if by_request is not None:

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from chainnode.ledger import features, keys, view
 from chainnode.ledger.enrolment import require_member
+from chainnode.ledger.networkrecords import DiseasesRecord, DiseaseTerm
 from chainnode.ledger.payloads import MAX_DISEASES_BYTES, PublishDiseases
-from chainnode.ledger.records import RECORD_BYTES, DiseasesRecord, DiseaseTerm
+from chainnode.ledger.records import RECORD_BYTES
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.transition import Transition
 from chainnode.ledger.view import Reader

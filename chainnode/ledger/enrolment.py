@@ -7,13 +7,7 @@ that the hospital does not run attested it and the patient's key proved itself.
 from msgspec import structs
 
 from chainnode.ledger import keys, view
-from chainnode.ledger.payloads import (
-    AddDepartment,
-    AddStudy,
-    AttestEnrolment,
-    EnrolPatient,
-    ProveEnrolment,
-)
+from chainnode.ledger.payloads import AddDepartment, AddStudy, AttestEnrolment, EnrolPatient, ProveEnrolment
 from chainnode.ledger.records import (
     HOLDER_HEAD,
     HOLDER_PATIENT,
@@ -45,11 +39,19 @@ def require_department(call: Transition[P], number: int, slug: str) -> Departmen
 
 
 def require_enrolment(call: Transition[P], handle: bytes) -> EnrolmentRecord:
-    """Raises RefusedError("unknown-patient")."""
+    """Raises RefusedError: unknown-patient, patient-erased."""
     record = view.patient(call.state, handle)
     if record is None:
         raise RefusedError("unknown-patient", f"handle {handle.hex()}")
+    if view.erased(call.state, keys.erased_handle(handle)) is not None:
+        raise RefusedError("patient-erased", f"handle {handle.hex()}")
     return record
+
+
+def require_row(call: Transition[P], digest: bytes) -> None:
+    """Raises RefusedError("row-erased")."""
+    if view.erased(call.state, keys.erased_row(digest)) is not None:
+        raise RefusedError("row-erased")
 
 
 def add_department(call: Transition[AddDepartment]) -> None:
@@ -82,6 +84,7 @@ def enrol(call: Transition[EnrolPatient]) -> None:
     key = keys.patient(payload.handle)
     if call.state.get(key) is not None:
         raise RefusedError("duplicate-id", "the handle is enrolled")
+    require_row(call, payload.link_row)
     call.claim_key(payload.patient_key, HOLDER_PATIENT, payload.member, payload.handle)
     record = EnrolmentRecord(
         member=payload.member,

@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from chainnode.ledger import view
 from chainnode.ledger.evidence import VerificationError
-from chainnode.ledger.forms import Verify
+from chainnode.ledger.fields import Verify
 from chainnode.ledger.founding import Founding
-from chainnode.ledger.records import EpochRecord
+from chainnode.ledger.networkrecords import EpochRecord
 from chainnode.ledger.view import Reader
 from consensus.domain import PUBLIC_KEY_BYTES
 from consensus.messages import QuorumCertificate, certificate_claims

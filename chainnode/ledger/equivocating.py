@@ -6,8 +6,9 @@ members to decide (a change of members); nothing is taken from anybody automatic
 """
 
 from chainnode.ledger import keys, view
+from chainnode.ledger.networkrecords import EquivocationRecord
 from chainnode.ledger.payloads import MAX_EVIDENCE_BYTES, ReportEquivocation
-from chainnode.ledger.records import HOLDER_VALIDATOR, EquivocationRecord
+from chainnode.ledger.records import HOLDER_VALIDATOR
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.transition import Transition
 from consensus.codec import decode

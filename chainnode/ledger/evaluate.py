@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chainnode.ledger import features
-from chainnode.ledger.payloads import DENY, PERMIT, AnyConsent, UsePolicy
+from chainnode.ledger.documents import AnyConsent
+from chainnode.ledger.payloads import DENY, PERMIT, UsePolicy
 from chainnode.ledger.provisions import NOTHING, Answer, Application, Question, answer, purpose_permitted
 from chainnode.ledger.records import BASIS_LIVE, BASIS_STANDING
 from chainnode.ledger.rows import SCOPE_RESEARCH, STATUS_ACTIVE

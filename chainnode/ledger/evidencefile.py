@@ -9,7 +9,7 @@ in deterministic CBOR. `first` and `second`: encoded consensus messages, both si
 from dataclasses import dataclass
 
 from chainnode.ledger.evidence import VerificationError
-from chainnode.ledger.forms import Verify
+from chainnode.ledger.fields import Verify
 from chainnode.ledger.founding import Founding
 from chainnode.ledger.records import MemberRecord
 from consensus.equivocation import Equivocation, proven

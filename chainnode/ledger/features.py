@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 
 from chainnode.ledger import keys, view
+from chainnode.ledger.networkrecords import FeatureRecord, FeaturesRecord
 from chainnode.ledger.payloads import LATER_MODIFIERS, ChangeMembership
-from chainnode.ledger.records import FeatureRecord, FeaturesRecord
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.transition import Transition
 from chainnode.ledger.view import Reader

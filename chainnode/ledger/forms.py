@@ -1,10 +1,33 @@
 """The form of each payload: what can be said of it without knowing the state."""
 
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
+from chainnode.ledger.fields import (
+    LEVELS,
+    MAX_DISEASE_CHARACTERS,
+    MAX_EPOCH,
+    MAX_LOCATOR_BYTES,
+    MAX_MEMBERS,
+    MAX_NUMBER,
+    MAX_SEALED_KEY_BYTES,
+    MAX_TRUSTEES,
+    ROLE_PROJECT,
+    SCOPE_ALL,
+    SCOPE_CLASS,
+    SCOPE_CONSENT,
+    SCOPE_REQUEST,
+    SEALING_KEY_BYTES,
+    SHARE_PROVIDER,
+    SHARE_REQUESTER,
+    FormContext,
+    require,
+    require_distinct,
+    require_key,
+    require_length,
+    require_number,
+    require_slug,
+)
 from chainnode.ledger.payloads import (
     COMPLAINS,
     DATA_CLASSES,
@@ -29,12 +52,15 @@ from chainnode.ledger.payloads import (
     AnswerDealing,
     Apply,
     AttestEnrolment,
+    AttestErasure,
     Barrier,
     ChangeMembership,
     ClassKey,
     Consent,
     DealClassKeys,
     EnrolPatient,
+    Erase,
+    EraseObjects,
     Grant,
     ObjectPointer,
     Payload,
@@ -58,67 +84,6 @@ from consensus.equivocation import Equivocation, proven
 from consensus.messages import CommitCertificate, Vote, commit_claims
 from genesis.checks import MAX_MEMBERS as MAX_VALIDATORS
 from genesis.membership import ChangeError, ChangeFile, parse_change
-
-Verify = Callable[[bytes, bytes, bytes], bool]
-"""(key, signed bytes, signature): Ed25519 by libsodium's rule."""
-ValidPoint = Callable[[bytes], bool]
-"""crypto_core_ed25519_is_valid_point: on the curve, in the main subgroup, canonical."""
-
-SEALING_KEY_BYTES = 1_216
-"""MLKEM768-X25519: 1,184 and 32."""
-MAX_MEMBERS = 65_536
-MAX_TRUSTEES = 255
-"""As many shares as TDH2 numbers (vault/tdh2.py)."""
-MAX_NUMBER = 2**53
-MAX_EPOCH = 2**31
-MAX_DISEASE_CHARACTERS = 64
-MAX_LOCATOR_BYTES = 512
-MAX_SEALED_KEY_BYTES = 2_048
-LEVELS = (1, 5)
-"""GB/T 39725: five levels of health data."""
-
-SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST = "all", "class", "consent", "request"
-ROLE_PROJECT = "project"
-SHARE_PROVIDER, SHARE_REQUESTER = "provider", "requester"
-
-MAX_SLUG_CHARS = 32
-SLUG_PATTERN = rf"[a-z0-9-]{{1,{MAX_SLUG_CHARS}}}"
-_SLUG = re.compile(SLUG_PATTERN)
-
-
-@dataclass(frozen=True, slots=True)
-class FormContext:
-    chain_id: bytes
-    verify: Verify
-    valid_point: ValidPoint
-
-
-def require(condition: bool, rule: str, detail: str) -> None:
-    """Raises RefusedError where `condition` does not hold."""
-    if not condition:
-        raise RefusedError(rule, detail)
-
-
-def require_slug(value: str, what: str) -> None:
-    require(bool(_SLUG.fullmatch(value)), "malformed", f"{what} is not 1 to 32 of a-z, 0-9 and -")
-
-
-def require_length(value: bytes, length: int, what: str) -> None:
-    require(len(value) == length, "malformed", f"{what} has {len(value)} bytes instead of {length}")
-
-
-def require_number(value: int, low: int, high: int, what: str) -> None:
-    require(low <= value <= high, "malformed", f"{what} = {value} lies outside {low} to {high}")
-
-
-def require_distinct(values: Sequence[Any], least: int, most: int, what: str) -> None:
-    require(least <= len(values) <= most, "malformed", f"{len(values)} {what}: {least} to {most} are taken")
-    require(len(frozenset(values)) == len(values), "duplicate", f"{what} name one twice")
-
-
-def require_key(key: bytes, form: FormContext, what: str) -> None:
-    require_length(key, PUBLIC_KEY_BYTES, what)
-    require(form.valid_point(key), "bad-key", f"{what} is not a valid point")
 
 
 def _use(permission: str, modifiers: tuple[str, ...], disease: str) -> None:
@@ -364,6 +329,25 @@ def _publish(payload: PublishDiseases, _: FormContext) -> None:
     require_number(len(payload.document), 1, MAX_DISEASES_BYTES, "bytes of document")
 
 
+def _erase(payload: Erase, _: FormContext) -> None:
+    require_length(payload.handle, ID_BYTES, "handle")
+    require(payload.scope in (SCOPE_ALL, SCOPE_CONSENT), "malformed", "not a scope of erasure")
+    require_length(payload.target, 0 if payload.scope == SCOPE_ALL else ID_BYTES, "target")
+
+
+def _erase_objects(payload: EraseObjects, _: FormContext) -> None:
+    require_number(payload.member, 0, MAX_MEMBERS, "member")
+    require_slug(payload.department, "department")
+    require_distinct(payload.objects, 1, MAX_OBJECTS, "objects")
+    for object_id in payload.objects:
+        require_length(object_id, ID_BYTES, "an object id")
+
+
+def _attest_erasure(payload: AttestErasure, _: FormContext) -> None:
+    require_number(payload.member, 0, MAX_MEMBERS, "member")
+    require_number(payload.number, 1, MAX_NUMBER, "number")
+
+
 _FORMS: dict[type[Any], Callable[[Any, FormContext], None]] = {
     AddDepartment: _add_department,
     AddStudy: _add_study,
@@ -386,6 +370,9 @@ _FORMS: dict[type[Any], Callable[[Any, FormContext], None]] = {
     RenewClassKey: _renew,
     DealClassKeys: _deal,
     AnswerDealing: _answer,
+    Erase: _erase,
+    EraseObjects: _erase_objects,
+    AttestErasure: _attest_erasure,
 }
 
 

@@ -7,6 +7,8 @@ MEMBERSHIP = b"membership"
 FEATURES = b"features"
 DISEASES = b"diseases/tree"
 PASSED_OVER = b"passed-over"
+ERASURES = b"erasures"
+"""How many erasures there were."""
 
 
 def member(number: int) -> bytes:
@@ -99,6 +101,29 @@ def equivocation(number: int, epoch: int, kind: str, slot: int) -> bytes:
     return b"equivocation/%d/%d/%s/%d" % (number, epoch, kind.encode(), slot)
 
 
+def erasure(number: int) -> bytes:
+    """The erasures are numbered from 1 on."""
+    return b"erasure/%d" % number
+
+
+def erasure_attested(number: int, member: int) -> bytes:
+    """A member's word that its node has carried it out."""
+    return b"attested/%d/%d" % (number, member)
+
+
+def erased_handle(handle: bytes) -> bytes:
+    return b"erased/handle/" + handle
+
+
+def erased_object(object_id: bytes) -> bytes:
+    """Of objects that were erased by themselves; a handle's go with the handle."""
+    return b"erased/object/" + object_id
+
+
+def erased_row(digest: bytes) -> bytes:
+    return b"erased/row/" + digest
+
+
 def object_index(object_id: bytes) -> bytes:
     """Outside the tree: where an object's pointer stands."""
     return b"object/" + object_id
@@ -107,3 +132,8 @@ def object_index(object_id: bytes) -> bytes:
 def batch_index(root: bytes) -> bytes:
     """Outside the tree: the object ids of a batch, in order, and its sealed key."""
     return b"batch/" + root
+
+
+def dropped_rows(handle: bytes) -> bytes:
+    """Outside the tree: rows of consents that made room for others."""
+    return b"dropped/" + handle

@@ -16,10 +16,13 @@ from chainnode.ledger import (
     diseases,
     enrolment,
     equivocating,
+    erasing,
+    keys,
     membership,
     passing,
     releasing,
     requests,
+    view,
 )
 from chainnode.ledger.header import events_root, results_root
 from chainnode.ledger.payloads import (
@@ -29,11 +32,14 @@ from chainnode.ledger.payloads import (
     AnswerDealing,
     Apply,
     AttestEnrolment,
+    AttestErasure,
     Barrier,
     ChangeMembership,
     Consent,
     DealClassKeys,
     EnrolPatient,
+    Erase,
+    EraseObjects,
     Grant,
     ProveEnrolment,
     PublishDiseases,
@@ -51,6 +57,7 @@ from chainnode.ledger.rules import Refusal, RefusedError
 from chainnode.ledger.state import State, WorkingState
 from chainnode.ledger.transaction import (
     MAX_TRANSACTION_BYTES,
+    Row,
     SignedTransaction,
     TransactionBody,
     transaction_id,
@@ -89,6 +96,9 @@ _HANDLERS: dict[type[Any], Callable[[Transition[Any]], None]] = {
     RenewClassKey: dealing.renew,
     DealClassKeys: dealing.deal,
     AnswerDealing: dealing.answer,
+    Erase: erasing.erase,
+    EraseObjects: erasing.erase_objects,
+    AttestErasure: erasing.attest,
 }
 
 
@@ -128,6 +138,16 @@ def _run(block: _Block, id_: Digest, body: TransactionBody) -> Result:
     return Result(id_, "", call.outcome, call.rule)
 
 
+def standing_rows(reader: Reader, rows: RowLookup) -> RowLookup:
+    """`rows` without those that the state says are erased: when a node comes to delete them does not matter
+    to any decision."""
+
+    def look_up(digest: bytes) -> Row | None:
+        return None if view.erased(reader, keys.erased_row(digest)) else rows(digest)
+
+    return look_up
+
+
 def validity_rule(body: TransactionBody, context: BlockContext) -> str:
     """The rule that a transaction's validity breaks at this height, "" for none."""
     if body.valid_until_height < context.height:
@@ -150,7 +170,8 @@ def execute(
     `rows` finds rows of this block's batches and of earlier ones; `included` looks into earlier blocks
     alone. A batch that is ordered a second time has nothing but "replayed" results.
     """
-    block = _Block(context, WorkingState(state), rows, BlockLog(context.height))
+    working = WorkingState(state)
+    block = _Block(context, working, standing_rows(working, rows), BlockLog(context.height))
     results: list[Result] = []
     deferred: list[tuple[int, Digest, TransactionBody]] = []
     here: dict[Digest, None] = {}

@@ -9,21 +9,24 @@ from msgspec import structs
 
 from chainnode.ledger import features, keys, view
 from chainnode.ledger.enrolment import require_member
-from chainnode.ledger.forms import read_change, require
+from chainnode.ledger.fields import require
+from chainnode.ledger.forms import read_change
+from chainnode.ledger.networkrecords import (
+    MEMBER_OBSERVER,
+    MEMBER_REMOVED,
+    MEMBER_VALIDATOR,
+    EpochRecord,
+    MembershipRecord,
+    StandingRecord,
+)
 from chainnode.ledger.payloads import ChangeMembership
 from chainnode.ledger.records import (
     HOLDER_STEWARD,
     HOLDER_TRANSPORT,
     HOLDER_VALIDATOR,
-    MEMBER_OBSERVER,
-    MEMBER_REMOVED,
-    MEMBER_VALIDATOR,
-    EpochRecord,
     GenesisRecord,
     MemberRecord,
-    MembershipRecord,
     Source,
-    StandingRecord,
 )
 from chainnode.ledger.rules import Refusal, RefusedError
 from chainnode.ledger.transition import P, Transition

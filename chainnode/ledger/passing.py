@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 from chainnode.ledger import keys, membership, view
 from chainnode.ledger.epochs import Schedule
+from chainnode.ledger.networkrecords import PassedOver, PassedOverRecord
 from chainnode.ledger.payloads import ReportLeftViews
-from chainnode.ledger.records import HOLDER_VALIDATOR, PassedOver, PassedOverRecord
+from chainnode.ledger.records import HOLDER_VALIDATOR
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.transition import Transition
 from chainnode.ledger.view import Reader

@@ -14,7 +14,8 @@ any content can make of it."""
 from dataclasses import dataclass, field
 
 from chainnode.ledger.diseases import NO_TREE, Parents, below
-from chainnode.ledger.payloads import DENY, PERMIT, AnyProvision, Provision2, Purpose, UsePolicy
+from chainnode.ledger.documents import AnyProvision, Provision2
+from chainnode.ledger.payloads import DENY, PERMIT, Purpose, UsePolicy
 
 COVERS: dict[str, tuple[str, ...]] = {
     "NRES": ("NRES", "GRU", "HMB", "DS", "POA"),

@@ -3,7 +3,7 @@
 from chainnode.ledger import keys, view
 from chainnode.ledger.decision import decide
 from chainnode.ledger.evaluate import version_at
-from chainnode.ledger.forms import SHARE_PROVIDER
+from chainnode.ledger.fields import SHARE_PROVIDER
 from chainnode.ledger.membership import require_node
 from chainnode.ledger.payloads import Barrier, RequestRelease, ShareReceipt
 from chainnode.ledger.records import OUTCOME_AUTHORISED, ShareRecord
@@ -18,6 +18,10 @@ def request_release(call: Transition[RequestRelease]) -> None:
     request_id = call.payload.request_id
     request = require_request(call, request_id)
     call.require_signer(request.project_key, "the project")
+    for object_id in request.objects:
+        # With a patient's handle goes a revocation, which is a verdict on the patient's objects alone.
+        if view.erased(call.state, keys.erased_object(object_id)) is not None:
+            raise RefusedError("object-erased", f"object {object_id.hex()}")
     previous = view.release(call.state, request_id)
     if previous is not None and previous.height == call.context.height:
         raise RefusedError("already-done", "this block has decided on the application")

@@ -4,23 +4,9 @@ from msgspec import structs
 
 from chainnode.ledger import features, keys, view
 from chainnode.ledger.enrolment import require_department, require_enrolment, require_member
-from chainnode.ledger.forms import ROLE_PROJECT
-from chainnode.ledger.payloads import (
-    PERMIT,
-    ROLE_HEAD,
-    ROLE_PATIENT,
-    ROLE_STEWARD,
-    Apply,
-    Grant,
-    Withdraw,
-)
-from chainnode.ledger.records import (
-    HOLDER_PATIENT,
-    HOLDER_PROJECT,
-    GrantRecord,
-    Provider,
-    RequestRecord,
-)
+from chainnode.ledger.fields import ROLE_PROJECT
+from chainnode.ledger.payloads import PERMIT, ROLE_HEAD, ROLE_PATIENT, ROLE_STEWARD, Apply, Grant, Withdraw
+from chainnode.ledger.records import HOLDER_PATIENT, HOLDER_PROJECT, GrantRecord, Provider, RequestRecord
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.transition import P, Transition
 
@@ -34,14 +20,19 @@ def require_request(call: Transition[P], request_id: bytes) -> RequestRecord:
 
 
 def _concerned(call: Transition[Apply]) -> tuple[tuple[bytes, ...], tuple[Provider, ...]]:
-    """The patients and departments whose objects are asked for. Raises RefusedError("unknown-object")."""
+    """The patients and departments whose objects are asked for.
+
+    Raises RefusedError: unknown-object, object-erased."""
     handles: dict[bytes, None] = {}
     batches: dict[bytes, Provider] = {}
     for object_id in call.payload.objects:
         found = view.object_index(call.state, object_id)
         if found is None:
             raise RefusedError("unknown-object", f"object {object_id.hex()}")
-        handles[view.pointer(found).handle] = None
+        pointer = view.pointer(found)
+        if view.object_gone(call.state, pointer):
+            raise RefusedError("object-erased", f"object {object_id.hex()}")
+        handles[pointer.handle] = None
         if found.batch_root not in batches:
             batch = view.batch(call.state, found.batch_root)
             assert batch is not None, "an indexed object has its batch"

@@ -2,7 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from chainnode.ledger.forms import (
+from chainnode.ledger.documents import (
+    AnyConsent,
+    AnyProvision,
+    ConsentDocument,
+    ConsentDocument2,
+    Provision2,
+    RequestText,
+)
+from chainnode.ledger.fields import (
     LEVELS,
     MAX_DISEASE_CHARACTERS,
     MAX_MEMBERS,
@@ -16,16 +24,10 @@ from chainnode.ledger.payloads import (
     DENY,
     PERMISSIONS,
     PERMIT,
-    AnyConsent,
-    AnyProvision,
     Apply,
     Consent,
-    ConsentDocument,
-    ConsentDocument2,
     EnrolPatient,
     Payload,
-    Provision2,
-    RequestText,
 )
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.transaction import MAX_ROW_BYTES, Row

@@ -79,6 +79,10 @@ STATE_RULES: dict[str, str] = {
     "feature-not-in-force": "It needs a feature of the protocol that is not agreed on or begins later.",
     "bad-diseases": "It is no tree of diseases of the one allowed form.",
     "too-many-features": "The chain has agreed on as many features of the protocol as it keeps.",
+    "patient-erased": "The patient had all of this handle erased: nothing is given under it any more.",
+    "object-erased": "An object that it names was erased: apply again without it.",
+    "row-erased": "The row that it names was erased, and does not come back.",
+    "unknown-erasure": "There is no erasure of this number.",
     "block-budget": "This block has evaluated as many objects as it may: ask again.",
 }
 

@@ -7,15 +7,16 @@ receipts of decisions to come need their bodies.
 from collections.abc import Iterator
 from typing import Any
 
+from chainnode.ledger.networkrecords import DiseasesRecord, EquivocationRecord, StandingRecord
 from chainnode.ledger.records import (
     RECORD_BYTES,
+    AttestedRecord,
     BatchRecord,
     ConsentsRecord,
     DealingsRecord,
     DepartmentRecord,
-    DiseasesRecord,
     EnrolmentRecord,
-    EquivocationRecord,
+    ErasureRecord,
     GrantRecord,
     Record,
     ReleaseRecord,
@@ -25,7 +26,6 @@ from chainnode.ledger.records import (
     RevocationRecord,
     ShareRecord,
     Source,
-    StandingRecord,
     StudyRecord,
 )
 from chainnode.ledger.transaction import ID_BYTES
@@ -49,6 +49,8 @@ _KINDS: dict[bytes, type[Record]] = {
     b"standing/": StandingRecord,
     b"equivocation/": EquivocationRecord,
     b"diseases/": DiseasesRecord,
+    b"erasure/": ErasureRecord,
+    b"attested/": AttestedRecord,
 }
 """By the first part of the key. Values under other names (see keys.py) rest on the genesis document."""
 

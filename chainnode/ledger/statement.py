@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from chainnode.ledger.evidence import VerificationError
-from chainnode.ledger.forms import Verify
+from chainnode.ledger.fields import Verify
 from chainnode.ledger.founding import Founding
 from chainnode.ledger.rules import RULES
 from consensus.codec import DecodeError, decode, encode

@@ -18,7 +18,7 @@ from chainnode.ledger.epochs import (
     verify_proof_of_epochs,
 )
 from chainnode.ledger.evidence import VerificationError
-from chainnode.ledger.forms import Verify
+from chainnode.ledger.fields import Verify
 from chainnode.ledger.founding import Founding
 from chainnode.ledger.records import Result
 from consensus.codec import decode, encode

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from chainnode.ledger.forms import MAX_SLUG_CHARS, ROLE_PROJECT, SCOPE_REQUEST
+from chainnode.ledger.fields import MAX_SLUG_CHARS, ROLE_PROJECT, SCOPE_REQUEST
 from chainnode.ledger.payloads import (
     ROLE_PATIENT,
     AnchorRecords,

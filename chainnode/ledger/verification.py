@@ -15,8 +15,9 @@ from chainnode.ledger.epochs import (
     verify_proof_of_epochs,
 )
 from chainnode.ledger.evidence import Examination, VerificationError, examine
-from chainnode.ledger.forms import Verify
+from chainnode.ledger.fields import Verify
 from chainnode.ledger.founding import Founding
+from chainnode.ledger.networkrecords import EpochRecord
 from chainnode.ledger.payloads import Apply, ObjectPointer
 from chainnode.ledger.proof import StateWitness, value_hash
 from chainnode.ledger.receipt import (
@@ -26,14 +27,7 @@ from chainnode.ledger.receipt import (
     RECEIPT_TYPE,
     RECEIPT_VERSION,
 )
-from chainnode.ledger.records import (
-    RECORD_BYTES,
-    EpochRecord,
-    MemberRecord,
-    ObjectIndex,
-    ReleaseRecord,
-    RequestRecord,
-)
+from chainnode.ledger.records import RECORD_BYTES, MemberRecord, ObjectIndex, ReleaseRecord, RequestRecord
 from chainnode.ledger.transaction import (
     MAX_TRANSACTION_BYTES,
     Row,

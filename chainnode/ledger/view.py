@@ -4,6 +4,15 @@ from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from chainnode.ledger import keys
+from chainnode.ledger.networkrecords import (
+    DiseasesRecord,
+    EpochRecord,
+    EquivocationRecord,
+    FeaturesRecord,
+    MembershipRecord,
+    PassedOverRecord,
+    StandingRecord,
+)
 from chainnode.ledger.payloads import ObjectPointer
 from chainnode.ledger.records import (
     RECORD_BYTES,
@@ -13,17 +22,15 @@ from chainnode.ledger.records import (
     DealingsRecord,
     DealtRecord,
     DepartmentRecord,
-    DiseasesRecord,
+    DroppedRows,
     EnrolmentRecord,
-    EpochRecord,
-    EquivocationRecord,
-    FeaturesRecord,
+    ErasedRecord,
+    ErasureRecord,
+    ErasuresRecord,
     GrantRecord,
     HolderRecord,
     MemberRecord,
-    MembershipRecord,
     ObjectIndex,
-    PassedOverRecord,
     Record,
     RegistrarRecord,
     ReleaseRecord,
@@ -32,7 +39,6 @@ from chainnode.ledger.records import (
     RequestRevocationRecord,
     RevocationRecord,
     ShareRecord,
-    StandingRecord,
     StudyRecord,
 )
 from consensus.codec import decode
@@ -170,6 +176,32 @@ def equivocation(reader: Reader, number: int, epoch: int, kind: str, slot: int) 
 
 def passed_over(reader: Reader) -> PassedOverRecord | None:
     return read(reader, keys.PASSED_OVER, PassedOverRecord)
+
+
+def erasures(reader: Reader) -> int:
+    """How many erasures there were; they are numbered from 1 on."""
+    record = read(reader, keys.ERASURES, ErasuresRecord)
+    return 0 if record is None else record.count
+
+
+def erasure(reader: Reader, number: int) -> ErasureRecord | None:
+    return read(reader, keys.erasure(number), ErasureRecord)
+
+
+def erased(reader: Reader, key: bytes) -> ErasedRecord | None:
+    """By which erasure something went; `key`: erased_handle, erased_object or erased_row of keys.py."""
+    return read(reader, key, ErasedRecord)
+
+
+def object_gone(reader: Reader, found: ObjectPointer) -> bool:
+    """Whether an object was erased, by itself or with its patient's handle."""
+    by_itself = erased(reader, keys.erased_object(found.object_id))
+    return by_itself is not None or erased(reader, keys.erased_handle(found.handle)) is not None
+
+
+def dropped_rows(reader: Reader, handle: bytes) -> DroppedRows:
+    value = reader.index(keys.dropped_rows(handle))
+    return DroppedRows(()) if value is None else decode(value, DroppedRows, limit_bytes=RECORD_BYTES)
 
 
 def object_index(reader: Reader, object_id: bytes) -> ObjectIndex | None:

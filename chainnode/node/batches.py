@@ -67,6 +67,11 @@ class Batches:
         self._here: list[BatchRef] = []
         self._certified: dict[Digest, None] = {}
         """Batches that proven blocks name, and that are not here yet."""
+        self._lacking: dict[Digest, set[ReplicaId]] = {}
+        """Who answered that it does not have one of these."""
+        self.on_lost: Callable[[ReplicaId], None] = lambda _: None
+        """Told of the last of f + 1 peers that do not have a batch of a proven block: a row of it was erased,
+        and that block cannot be executed here any more."""
         self._requests: Counter[ReplicaId] = Counter()
         self._complaints = Complaints(log)
         self._watchers: list[Callable[[], None]] = []
@@ -133,6 +138,7 @@ class Batches:
         """The same for batches that proven blocks name. They are taken whoever made them: a node that is
         behind may not know the origin's key yet, or no longer, and would never get past that block."""
         self._certified = {ref.digest: None for ref in refs}
+        self._lacking = {digest: self._lacking.get(digest, set()) for digest in self._certified}
         self.want(refs, sources)
 
     def relay(self, relays: Sequence[Relay]) -> None:
@@ -273,6 +279,11 @@ class Batches:
 
     async def _on_missing(self, peer: ReplicaId, frame: BatchMissing) -> None:
         self._do(self._rules.missing_from_peer(peer, frame.digest, now()))
+        said = self._lacking.get(frame.digest)
+        if said is not None:
+            said.add(peer)
+            if len(said) > self._executor.replica_sets(self._executor.tip.height + 1).f:
+                self.on_lost(peer)
 
     async def _on_offer(self, peer: ReplicaId, frame: BatchOffer) -> None:
         unknown = [digest for digest in frame.digests if not self._store.has_batch(digest)]

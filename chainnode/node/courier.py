@@ -13,7 +13,7 @@ from typing import Literal
 from structlog.stdlib import BoundLogger
 
 from chainnode.ledger import view
-from chainnode.ledger.forms import SHARE_PROVIDER
+from chainnode.ledger.fields import SHARE_PROVIDER
 from chainnode.ledger.payloads import ROLE_HEAD, ROLE_PATIENT, ShareReceipt
 from chainnode.net.wire import (
     Frame,

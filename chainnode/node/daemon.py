@@ -28,6 +28,7 @@ from chainnode.node.driver import Driver
 from chainnode.node.ending import told
 from chainnode.node.engine import Engine
 from chainnode.node.epochs import EpochSteps
+from chainnode.node.erasures import Erasures
 from chainnode.node.executor import EVENT_MEMBERSHIP
 from chainnode.node.logs import node_logger
 from chainnode.node.network import Network
@@ -175,6 +176,8 @@ class _House:
         self.keeping = ChainKeeping(
             opened, self.network, self.sync, self.epochs, self._queued_bytes, self._begin_anew, log
         )
+        self.batches.on_lost = self.keeping.joining.pruned
+        self.erasures = Erasures(opened, self.keeping.snapshots, self.admissions.submit_own, log)
 
     def _queued_bytes(self, peer: int) -> int:
         link = self.transport.links().get(peer)
@@ -300,6 +303,7 @@ class _House:
         self.overview.certified()
         self.keeping.certified(certificate)
         self.sync.wake()
+        self.erasures.wake()
         for height in range(before + 1, certificate.height + 1):
             block = self._opened.store.block(height)
             assert block is not None
@@ -344,6 +348,7 @@ class _House:
                         self.sync.run(),
                         *self.delivering.work(),
                         self.passage.run(),
+                        self.erasures.run(),
                         *self.keeping.work(),
                         *self.overview.work(self.admissions.submit_own),
                         self.scraping.run(),

@@ -5,13 +5,7 @@ from collections.abc import Sequence
 from structlog.stdlib import BoundLogger
 
 from chainnode.ledger import view
-from chainnode.ledger.payloads import (
-    ROLE_HEAD,
-    ROLE_PATIENT,
-    AnchorRecords,
-    ObjectPointer,
-    UsePolicy,
-)
+from chainnode.ledger.payloads import ROLE_HEAD, ROLE_PATIENT, AnchorRecords, ObjectPointer, UsePolicy
 from chainnode.node.admissions import Admissions
 from chainnode.node.api import (
     AnchorOrder,
@@ -33,6 +27,7 @@ from consensus.codec import DecodeError, decode, encode
 from genesis.errors import OperatorError
 
 MAC_BYTES = 16
+SUBJECT = b"subject/"
 MAX_MACS = 10_000
 
 
@@ -68,13 +63,13 @@ class Desk:
         return derive_intake_key(self._local_key, department)
 
     async def link_subject(self, macs: Sequence[bytes], handle: bytes) -> None:
-        known = {self._rows.local_get(b"subject/" + mac) for mac in self._require_macs(macs)} - {None, handle}
+        known = {self._rows.local_get(SUBJECT + mac) for mac in self._require_macs(macs)} - {None, handle}
         if known:
             raise Refused("subject-linked", "one of these identifiers belongs to another enrolment already")
-        self._rows.local_write({b"subject/" + mac: handle for mac in macs})
+        self._rows.local_write({SUBJECT + mac: handle for mac in macs})
 
     async def resolve_subject(self, macs: Sequence[bytes]) -> bytes | None:
-        found = {self._rows.local_get(b"subject/" + mac) for mac in self._require_macs(macs)} - {None}
+        found = {self._rows.local_get(SUBJECT + mac) for mac in self._require_macs(macs)} - {None}
         if len(found) > 1:
             raise Refused("subject-ambiguous", "these identifiers belong to more than one enrolment")
         return found.pop() if found else None

@@ -3,13 +3,14 @@
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
-from chainnode.ledger import features, keys
+from chainnode.ledger import features, keys, view
 from chainnode.ledger.epochs import Schedule, schedule_of
 from chainnode.ledger.founding import Founding, genesis_state
 from chainnode.ledger.header import block_time_ms, genesis_header, next_header
 from chainnode.ledger.machine import REPLAYED, Execution, execute
 from chainnode.ledger.passing import Rotation
 from chainnode.ledger.receipt import build_receipt_body
+from chainnode.ledger.receiptrows import without_rows
 from chainnode.ledger.records import Event, Result
 from chainnode.ledger.state import State, state_name
 from chainnode.ledger.transaction import BatchBody, Row, SignedTransaction
@@ -216,12 +217,11 @@ class Executor:
         def find(transaction_id: bytes) -> SignedTransaction | None:
             return here.get(transaction_id) or self.transaction(transaction_id)
 
-        return {
-            event.subjects[0]: build_receipt_body(
-                self.state, header, event.subjects[0], transactions=find, rows=self.row
-            )
+        bodies = (
+            build_receipt_body(self.state, header, event.subjects[0], transactions=find, rows=self.row)
             for event in decisions
-        }
+        )
+        return {event.subjects[0]: without_rows(body) for event, body in zip(decisions, bodies, strict=True)}
 
     def transaction(self, transaction_id: Digest) -> SignedTransaction | None:
         """A transaction of a block that is here, or one that the state rests on."""
@@ -259,7 +259,9 @@ class Executor:
         return found
 
     def row(self, digest: Digest) -> Row | None:
-        return self._rows.get(digest)
+        """None where it never was here, or was erased: as soon as the state says so, for a decision must not
+        depend on when this node comes to delete it."""
+        return None if view.erased(self.state, keys.erased_row(digest)) else self._rows.get(digest)
 
     def holds(self, digest: Digest) -> bool:
         return self._store.has_batch(digest)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chainnode.ledger import membership, view
-from chainnode.ledger.records import MEMBER_OBSERVER, MEMBER_REMOVED
+from chainnode.ledger.networkrecords import MEMBER_OBSERVER, MEMBER_REMOVED
 from chainnode.ledger.view import Reader
 from consensus.types import ReplicaId, SequenceNumber
 from genesis.document import Genesis, Member

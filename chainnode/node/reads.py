@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from chainnode.ledger import view
+from chainnode.ledger.receiptrows import with_rows
 from chainnode.ledger.records import Event
 from chainnode.ledger.transaction import SignedTransaction, TransactionBody
 from chainnode.node.api import (
@@ -172,7 +173,8 @@ class Reads:
         ]
         if not found:
             raise NotFound("unknown-receipt", "no certified decision on this request, or not at this height")
-        return found[-1]
+        at, body = found[-1]
+        return at, with_rows(body, self._executor.row)
 
 
 def payload_kind(transaction: SignedTransaction) -> str:

@@ -13,7 +13,7 @@ from typing import Literal
 from structlog.stdlib import BoundLogger
 
 from chainnode.ledger import view
-from chainnode.ledger.forms import SHARE_REQUESTER
+from chainnode.ledger.fields import SHARE_REQUESTER
 from chainnode.ledger.payloads import ShareReceipt
 from chainnode.net.wire import (
     Frame,

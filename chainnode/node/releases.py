@@ -95,7 +95,9 @@ class Releases:
         kept, lapsed = [], {}
         for one in release.objects:
             verdict = verdicts[one.object_id]
-            if verdict.rule:
+            if view.object_gone(self._reader, one.pointer):
+                lapsed[one.object_id] = "object-erased"
+            elif verdict.rule:
                 lapsed[one.object_id] = verdict.rule
             else:
                 kept.append(replace(one, basis_now=verdict.basis))

@@ -104,6 +104,7 @@ class Snapshots:
         self._asking: dict[ReplicaId, int] = {}
         self._requests: dict[ReplicaId, deque[PieceRequest]] = {}
         self._wanted = False
+        self._floor = 0
         self._moved_ms = clock().monotonic_ms
         self._batches: dict[Digest, BatchBody] = {}
         self._last_body: tuple[FrozenChain, int, StoredBody | None] | None = None
@@ -134,6 +135,13 @@ class Snapshots:
             # A later block's vouches for it, and a snapshot is offered with its own: the next one will do.
             self._given_up.append(pending)
             self._wanted = True
+
+    def raise_floor(self, height: int) -> None:
+        """Rows were erased at `height`: who takes over an older snapshot would have to execute blocks that
+        need them. None of before is offered or served any more."""
+        self._floor = max(self._floor, height)
+        self._given_up += [one for one in self._alive if one.header.height < self._floor]
+        self._alive = [one for one in self._alive if one.header.height >= self._floor]
 
     def _frozen(self, header: BlockHeader) -> Snapshot:
         return Snapshot(header, self._store.freeze(), None, self._clock().monotonic_ms)
@@ -212,12 +220,16 @@ class Snapshots:
         for peer, above in list(self._asking.items()):
             if height <= above:
                 del self._asking[peer]
-            elif newest is None or height - newest.header.height > min(self._every, FRESH_BLOCKS):
+            elif newest is None or self._is_stale(newest, height):
                 self._wanted = True
             elif newest.header.height > above:
                 newest.used_ms = self._clock().monotonic_ms
                 del self._asking[peer]
                 self._offer_to(peer, newest)
+
+    def _is_stale(self, newest: Snapshot, height: int) -> bool:
+        behind = height - newest.header.height
+        return newest.header.height < self._floor or behind > min(self._every, FRESH_BLOCKS)
 
     def _offer_to(self, peer: ReplicaId, snapshot: Snapshot) -> None:
         proof = self._epochs(snapshot.header.epoch)

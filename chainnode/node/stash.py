@@ -11,6 +11,7 @@ from typing import Protocol
 from chainnode.vault.parts import parts_digest
 from consensus.codec import decode, encode
 
+STASHED, PART, PSEUDONYM = b"stash/", b"part/", b"pseudonym/"
 MAX_STASH_BYTES = 16 * 1024 * 1024
 
 Parts = tuple[tuple[bytes, bytes], ...]
@@ -32,7 +33,7 @@ class Stash:
     def keep(self, parts: Sequence[tuple[bytes, bytes]]) -> bytes:
         """Keep a grant's parts; their digest. Durable when this returns."""
         digest = parts_digest(parts)
-        self._rows.local_write({b"stash/" + digest: encode(tuple(parts))})
+        self._rows.local_write({STASHED + digest: encode(tuple(parts))})
         return digest
 
     def drop(self, digest: bytes) -> None:
@@ -41,7 +42,7 @@ class Stash:
 
     def parts(self, digest: bytes) -> dict[bytes, bytes]:
         """Object id to sealed part; empty where nothing was handed over under this digest."""
-        data = self._rows.local_get(b"stash/" + digest) if digest else None
+        data = self._rows.local_get(STASHED + digest) if digest else None
         return {} if data is None else dict(decode(data, Parts, limit_bytes=MAX_STASH_BYTES))
 
     def deliver(
@@ -55,14 +56,14 @@ class Stash:
         for object_id, role, sealed in parts:
             writes[self._part(request_id, object_id, role)] = sealed
         for object_id, pseudonym in pseudonyms:
-            writes[b"pseudonym/" + request_id + b"/" + object_id] = pseudonym
+            writes[PSEUDONYM + request_id + b"/" + object_id] = pseudonym
         self._rows.local_write(writes)
 
     def delivered(self, request_id: bytes, object_id: bytes, role: str) -> bytes | None:
         return self._rows.local_get(self._part(request_id, object_id, role))
 
     def pseudonym(self, request_id: bytes, object_id: bytes) -> bytes | None:
-        return self._rows.local_get(b"pseudonym/" + request_id + b"/" + object_id)
+        return self._rows.local_get(PSEUDONYM + request_id + b"/" + object_id)
 
     def _part(self, request_id: bytes, object_id: bytes, role: str) -> bytes:
-        return b"part/" + request_id + b"/" + object_id + b"/" + role.encode()
+        return PART + request_id + b"/" + object_id + b"/" + role.encode()

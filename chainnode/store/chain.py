@@ -226,6 +226,10 @@ class ChainStore(ChainReader):
     def local_get(self, key: bytes) -> bytes | None:
         return self._local.get(key)
 
+    def local_compact(self, prefix: bytes) -> None:
+        """See LocalRows.compact."""
+        self._local.compact(prefix)
+
     def local_iter(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Pairs whose key begins with `prefix`, in order."""
         return self._local.items(prefix)

@@ -12,7 +12,7 @@ that has counted fewer has lost rows.
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from chainnode.store.database import META_FORMAT, Database
+from chainnode.store.database import META_FORMAT, Database, prefix_end
 from chainnode.store.errors import lost_alone
 
 LOCAL = "local"
@@ -58,6 +58,13 @@ class LocalRows:
         count = (self.writes + 1).to_bytes(COUNT_BYTES, "big")
         self._database.write([*((_ROW + key, value) for key, value in pairs), (_WRITES, count)])
         self.writes += 1
+
+    def compact(self, prefix: bytes) -> None:
+        """Rid LevelDB's files of what was deleted or replaced below a prefix. From any thread; before a
+        deletion too, for what is in memory has to be in a file of its own then (rows.py)."""
+        stop = prefix_end(_ROW + prefix)
+        assert stop is not None, "a name never is all 0xff"
+        self._database.compact(_ROW + prefix, stop)
 
     def close(self) -> None:
         self._database.close()

@@ -10,6 +10,7 @@ What an erased digest names never comes back: `put` does not take it again. Valu
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from threading import Lock
 
 from chainnode.ledger.transaction import Row
 from chainnode.store.database import Database, Write
@@ -29,6 +30,9 @@ class RowStore:
     def __init__(self, path: Path, chain_id: bytes) -> None:
         """Open or make it, and finish the erasures that a crash cut short."""
         self._database = Database(path, held_by_peers=True, compression=None)
+        self._writing = Lock()
+        """Batches come in one thread, erasures are carried out in another: what is erased between a look and
+        a write would come back."""
         self._database.bind(chain_id, FORMAT)
         pending = [key[1:] for key, state in self._database.items(_ERASED) if state == _PENDING]
         if pending:
@@ -37,14 +41,15 @@ class RowStore:
     def put(self, rows: Iterable[Row]) -> list[Digest]:
         """Keep rows, durable when this returns; their digests in order. Erased ones are not taken."""
         digests, writes = [], []
-        for row in rows:
-            assert len(row.salt) == SALT_BYTES
-            digest = row.digest()
-            digests.append(digest)
-            if not self.is_erased(digest):
-                writes.append((_ROW + digest, row.salt + row.data))
-        if writes:
-            self._database.write(writes)
+        with self._writing:
+            for row in rows:
+                assert len(row.salt) == SALT_BYTES
+                digest = row.digest()
+                digests.append(digest)
+                if not self.is_erased(digest):
+                    writes.append((_ROW + digest, row.salt + row.data))
+            if writes:
+                self._database.write(writes)
         return digests
 
     def get(self, digest: Digest) -> Row | None:
@@ -73,7 +78,8 @@ class RowStore:
         writes: list[Write] = []
         for digest in digests:
             writes += [(_ROW + digest, None), (_ERASED + digest, _PENDING)]
-        self._database.write(writes)
+        with self._writing:
+            self._database.write(writes)
         self._purge(digests)
 
     def close(self) -> None:

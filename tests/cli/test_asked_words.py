@@ -10,19 +10,9 @@ from chainnode.cli.actions import asked_texts as texts
 from chainnode.cli.actions.asked_words import short, tell
 from chainnode.cli.actions.asking import FORM, Application, AskedHalf, Asking, Member, TakingBack, Terms
 from chainnode.cli.askedviews import qr_text, told_table
-from chainnode.ledger.forms import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
-from chainnode.ledger.payloads import (
-    DATA_CLASSES,
-    DENY,
-    MODIFIERS,
-    PERMISSIONS,
-    PERMIT,
-    ConsentDocument,
-    ConsentDocument2,
-    Provision,
-    Provision2,
-    Purpose,
-)
+from chainnode.ledger.documents import ConsentDocument, ConsentDocument2, Provision, Provision2
+from chainnode.ledger.fields import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
+from chainnode.ledger.payloads import DATA_CLASSES, DENY, MODIFIERS, PERMISSIONS, PERMIT, Purpose
 from chainnode.ledger.rows import SCOPES, STATUSES
 from consensus.codec import encode
 from tests.pool import objects

@@ -18,19 +18,9 @@ from chainnode.cli.actions.asking import (
     decode_asking,
     read_answer,
 )
-from chainnode.ledger.forms import SCOPE_ALL
-from chainnode.ledger.payloads import (
-    DENY,
-    PERMIT,
-    Consent,
-    ConsentDocument,
-    Grant,
-    ObjectPointer,
-    Provision,
-    Purpose,
-    Revoke,
-    UsePolicy,
-)
+from chainnode.ledger.documents import ConsentDocument, Provision
+from chainnode.ledger.fields import SCOPE_ALL
+from chainnode.ledger.payloads import DENY, PERMIT, Consent, Grant, ObjectPointer, Purpose, Revoke, UsePolicy
 from chainnode.ledger.transaction import Submission
 from chainnode.vault.keys import KemKey, verify
 from chainnode.vault.parts import ROLE_PATIENT, open_part, parts_digest

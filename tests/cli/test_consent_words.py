@@ -5,9 +5,10 @@ import pytest
 from chainnode.cli.actions import consent_words as words
 from chainnode.ledger import view
 from chainnode.ledger.decision import Weighed, weigh
+from chainnode.ledger.documents import Provision, Provision2
 from chainnode.ledger.evaluate import version_at
 from chainnode.ledger.features import CONSENT_2
-from chainnode.ledger.payloads import DENY, PERMIT, Provision, Provision2, Purpose, UsePolicy
+from chainnode.ledger.payloads import DENY, PERMIT, Purpose, UsePolicy
 from chainnode.node.api import ChainInfo
 from tests.ledger.changing import agree
 from tests.ledger.scene import Scene, consent_row, pointer

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chainnode.cli.actions.fhir_consent import UnfitError, narrowest, parse_consent
 from chainnode.cli.actions.fhir_export import to_fhir
 from chainnode.cli.actions.fhir_words import ACT_REASON, CONFIDENTIALITY, MONDO_SYSTEM
-from chainnode.ledger.payloads import ConsentDocument, ConsentDocument2, Provision, Provision2
+from chainnode.ledger.documents import ConsentDocument, ConsentDocument2, Provision, Provision2
 from chainnode.node.api import ChainInfo
 from genesis.errors import EXIT_INPUT, OperatorError
 

@@ -8,7 +8,7 @@ WHERE = ("--department", "cardio", "--study", "registry", "--policy", "HMB")
 
 
 def test_from_the_kiosk_to_the_wallet_and_back(hospital, enrol, apply, department, ok, cli, tmp_path):
-    patient = enrol(5)
+    patient = enrol(31)
     added = ok("record", "add", patient.bundle, *WHERE, *hospital.node)["objects"]
     request, project = apply("--purpose", "HMB", "--from", "hospital-a", "--class", "conditions")
     file = tmp_path / "asked"
@@ -34,7 +34,7 @@ def test_from_the_kiosk_to_the_wallet_and_back(hospital, enrol, apply, departmen
 
 
 def test_terms_and_what_is_taken_back(hospital, enrol, ok, tmp_path):
-    patient = enrol(6)
+    patient = enrol(32)
 
     def signed(what, *more):
         file = tmp_path / f"{what}-{len(list(tmp_path.iterdir()))}"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chainnode.cli.actions.members import MemberRow, Roster, Terms, propose, require_enough, rows_data
-from chainnode.ledger.records import EpochRecord, MembershipRecord
+from chainnode.ledger.networkrecords import EpochRecord, MembershipRecord
 from chainnode.node.api import ChainInfo, NotFound, Refused
 from genesis.document import parse_genesis
 from genesis.errors import OperatorError

@@ -140,7 +140,7 @@ def test_terms_of_the_data_use_ontology_go_in_and_out_by_their_ids() -> None:
 def test_from_a_release_to_a_visa_that_verifies_offline(
     hospital, enrol, apply, department, ok, cli, tmp_path
 ):
-    patient = enrol(7)
+    patient = enrol(33)
     assert ok("record", "add", patient.bundle, *WHERE, *hospital.node)["objects"]
     request, project = apply("--purpose", "DUO:0000006", "--from", "hospital-a", "--class", "conditions")
     visa: Path = tmp_path / "visa.jwt"

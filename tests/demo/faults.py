@@ -5,7 +5,8 @@ import time
 from dataclasses import dataclass
 
 from chainnode.cli.actions import consents
-from chainnode.ledger.payloads import PERMIT, ConsentDocument, Provision
+from chainnode.ledger.documents import ConsentDocument, Provision
+from chainnode.ledger.payloads import PERMIT
 from chainnode.node.api import StatusReport
 from tests.demo.applications import apply, hospital_grants, objects_of, patient_grants, release
 from tests.demo.world import PROVIDERS, PURPOSE, Patient, World

@@ -8,8 +8,9 @@ from random import Random
 
 from chainnode.cli.actions import consents
 from chainnode.gateway.client import GatewayClient
-from chainnode.ledger.forms import SCOPE_CONSENT
-from chainnode.ledger.payloads import PERMIT, ConsentDocument, Provision
+from chainnode.ledger.documents import ConsentDocument, Provision
+from chainnode.ledger.fields import SCOPE_CONSENT
+from chainnode.ledger.payloads import PERMIT
 from chainnode.node.api import ReadTimeout
 from genesis.errors import OperatorError
 from tests.demo.world import PURPOSE, Patient, World

@@ -9,7 +9,7 @@ import pytest_asyncio
 from chainnode.cli.actions import consents
 from chainnode.cli.actions.base import build
 from chainnode.gateway.client import GatewayClient
-from chainnode.ledger.forms import SCOPE_ALL
+from chainnode.ledger.fields import SCOPE_ALL
 from chainnode.ledger.payloads import Revoke
 from chainnode.node.api import Outcome
 from tests.demo.world import World

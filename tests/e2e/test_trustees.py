@@ -12,7 +12,8 @@ from chainnode.cli.actions.base import find
 from chainnode.cli.actions.dealing import dealings, known_class_keys, trustee_views
 from chainnode.cli.actions.records import Selection, select
 from chainnode.ledger import keys
-from chainnode.ledger.payloads import PERMIT, ConsentDocument, ObjectPointer, Provision
+from chainnode.ledger.documents import ConsentDocument, Provision
+from chainnode.ledger.payloads import PERMIT, ObjectPointer
 from chainnode.ledger.records import DealtRecord, RenewedKeysRecord
 from chainnode.node.sharestore import SHARES_FOLDER
 from consensus.codec import decode

@@ -12,8 +12,8 @@ from msgspec import structs
 from chainnode.cli.actions.base import build, submit
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger import keys
+from chainnode.ledger.networkrecords import EquivocationRecord
 from chainnode.ledger.payloads import AddDepartment
-from chainnode.ledger.records import EquivocationRecord
 from chainnode.net.port import Channel
 from chainnode.net.wire import Consensus
 from chainnode.node.api import EvidenceView, Outcome

@@ -13,8 +13,8 @@ from chainnode.node.reads import Reads
 from chainnode.node.service import Service
 from chainnode.node.strong import StrongReads
 from chainnode.node.waiters import Waiters
-from tests.histories.simloop import SimLoop
 from tests.ledger.world import id16
+from tests.sim.simloop import SimLoop
 
 if TYPE_CHECKING:
     from tests.sim.node import SimNode

@@ -8,8 +8,9 @@ from random import Random
 from chainnode.cli.actions.base import build
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger import keys
-from chainnode.ledger.forms import SCOPE_CONSENT
-from chainnode.ledger.payloads import PERMIT, Consent, Payload, Provision, Revoke
+from chainnode.ledger.documents import Provision
+from chainnode.ledger.fields import SCOPE_CONSENT
+from chainnode.ledger.payloads import PERMIT, Consent, Payload, Revoke
 from chainnode.ledger.transaction import Row, Submission
 from chainnode.node.api import Outcome, Refused
 from consensus.codec import decode

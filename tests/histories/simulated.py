@@ -8,7 +8,8 @@ from random import Random
 from typing import Any, TypeVar
 
 from chainnode.ledger import keys
-from chainnode.ledger.forms import SCOPE_CONSENT
+from chainnode.ledger.documents import Provision
+from chainnode.ledger.fields import SCOPE_CONSENT
 from chainnode.ledger.payloads import (
     PERMIT,
     AttestEnrolment,
@@ -16,7 +17,6 @@ from chainnode.ledger.payloads import (
     EnrolPatient,
     Payload,
     ProveEnrolment,
-    Provision,
     Revoke,
 )
 from chainnode.ledger.transaction import Row, Submission, sign_transaction
@@ -27,13 +27,13 @@ from tests.histories.gate import Gate
 from tests.histories.history import EFFECTS, GRANT, OK, READ, REVOKE, Recorder
 from tests.histories.linear import violation
 from tests.histories.monotonic import Reading, goes_back
-from tests.histories.simloop import SimLoop
 from tests.ledger.scene import consent_row
 from tests.ledger.world import Actor, id16
 from tests.sim.checks import Checks
 from tests.sim.corpus import Said
 from tests.sim.node import SimNode
 from tests.sim.scenario import Plan, plan_of
+from tests.sim.simloop import SimLoop
 from tests.sim.trace import Violation
 from tests.sim.world import World
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from chainnode.ledger.documents import Provision
 from chainnode.ledger.epochs import EpochProof, build_proof
 from chainnode.ledger.evidence import VerificationError
-from chainnode.ledger.payloads import DENY, PERMIT, Provision
+from chainnode.ledger.payloads import DENY, PERMIT
 from chainnode.ledger.receipt import attach_certificate, build_receipt_body
 from chainnode.ledger.records import OUTCOME_AUTHORISED
 from chainnode.ledger.transaction import SignedTransaction

@@ -9,23 +9,22 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from chainnode.ledger.diseases import DiseaseTree, feature_name
+from chainnode.ledger.documents import AnyProvision, Provision, Provision2
 from chainnode.ledger.features import CONSENT_2
 from chainnode.ledger.founding import founding_of
+from chainnode.ledger.networkrecords import DiseaseTerm
 from chainnode.ledger.payloads import (
     DENY,
     PERMIT,
     AddDepartment,
     AddStudy,
     AnchorRecords,
-    AnyProvision,
     Grant,
-    Provision,
-    Provision2,
     PublishDiseases,
     Purpose,
     UsePolicy,
 )
-from chainnode.ledger.records import DiseaseTerm, ReleaseRecord
+from chainnode.ledger.records import ReleaseRecord
 from consensus.codec import encode
 from genesis.document import encode_body, encode_file, signed_body_bytes
 from genesis.membership import ADMIT, DEMOTE, PROMOTE, ROTATE

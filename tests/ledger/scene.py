@@ -3,27 +3,29 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from chainnode.ledger.documents import (
+    AnyProvision,
+    ConsentDocument,
+    ConsentDocument2,
+    Provision2,
+    RequestText,
+)
 from chainnode.ledger.payloads import (
     DATA_CLASSES,
     PERMIT,
     AddDepartment,
     AddStudy,
     AnchorRecords,
-    AnyProvision,
     Apply,
     AttestEnrolment,
     ClassKey,
     Consent,
-    ConsentDocument,
-    ConsentDocument2,
     EnrolPatient,
     Grant,
     ObjectPointer,
     ProveEnrolment,
-    Provision2,
     Purpose,
     RequestRelease,
-    RequestText,
     Revoke,
     UsePolicy,
     Withdraw,

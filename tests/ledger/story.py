@@ -1,6 +1,7 @@
 """One long story on a chain, with successes and failures of every kind: for comparing two tellings."""
 
-from chainnode.ledger.payloads import DENY, PERMIT, Provision, RequestRelease, ShareReceipt
+from chainnode.ledger.documents import Provision
+from chainnode.ledger.payloads import DENY, PERMIT, RequestRelease, ShareReceipt
 from tests.ledger.scene import PROVIDER, REQUESTER, Scene, pointer
 from tests.ledger.world import digest32
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from chainnode.ledger.admission import check_form, transaction_limit_bytes
+from chainnode.ledger.documents import ConsentDocument, Provision
 from chainnode.ledger.payloads import (
     AddDepartment,
     AddStudy,
@@ -16,11 +17,9 @@ from chainnode.ledger.payloads import (
     Barrier,
     ClassKey,
     Consent,
-    ConsentDocument,
     Grant,
     Payload,
     ProveEnrolment,
-    Provision,
     Purpose,
     RequestRelease,
     Revoke,

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from chainnode.ledger.answer import ConsentAnswer, verify_answer
+from chainnode.ledger.documents import Provision
 from chainnode.ledger.evidence import VerificationError
-from chainnode.ledger.payloads import DENY, PERMIT, Provision
+from chainnode.ledger.payloads import DENY, PERMIT
 from genesis import cbor
 from tests.ledger.proofs import answer_of
 from tests.ledger.releases import stories

@@ -7,8 +7,9 @@ import pytest
 from msgspec import structs
 
 from chainnode.ledger.audit import AuditReport, verify_audit
+from chainnode.ledger.documents import Provision
 from chainnode.ledger.evidence import VerificationError
-from chainnode.ledger.payloads import PERMIT, Provision, ShareReceipt
+from chainnode.ledger.payloads import PERMIT, ShareReceipt
 from chainnode.ledger.stretch import ProvenBlock
 from chainnode.ledger.subjects import SubjectError, Trail
 from consensus.codec import decode, encode

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from chainnode.ledger.documents import ConsentDocument, Provision
 from chainnode.ledger.evaluate import (
     Decision,
     PatientFacts,
@@ -15,14 +16,7 @@ from chainnode.ledger.evaluate import (
     answer_of,
     evaluate_object,
 )
-from chainnode.ledger.payloads import (
-    DATA_CLASSES,
-    PERMISSIONS,
-    ConsentDocument,
-    Provision,
-    Purpose,
-    UsePolicy,
-)
+from chainnode.ledger.payloads import DATA_CLASSES, PERMISSIONS, Purpose, UsePolicy
 from chainnode.ledger.provisions import Application, Question, answer, purpose_permitted
 from tests.ledger.world import quick
 

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from chainnode.ledger.documents import ConsentDocument2, Provision2
 from chainnode.ledger.evaluate import Decision, PatientFacts, StandingConsent, Verdict, evaluate_object
-from chainnode.ledger.payloads import ConsentDocument2, Provision2, Purpose, UsePolicy
+from chainnode.ledger.payloads import Purpose, UsePolicy
 from chainnode.ledger.provisions import Application, Question, answer, turns_on_content
 from tests.ledger.world import quick
 

@@ -3,15 +3,8 @@
 import pytest
 
 from chainnode.ledger import consenting, view
-from chainnode.ledger.payloads import (
-    DENY,
-    PERMIT,
-    AttestEnrolment,
-    Consent,
-    ProveEnrolment,
-    Provision,
-    Revoke,
-)
+from chainnode.ledger.documents import Provision
+from chainnode.ledger.payloads import DENY, PERMIT, AttestEnrolment, Consent, ProveEnrolment, Revoke
 from tests.ledger.scene import PROVIDER, Scene, consent_row, pointer
 from tests.ledger.world import Actor, id16
 

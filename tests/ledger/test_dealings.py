@@ -3,12 +3,13 @@
 import pytest
 
 from chainnode.ledger import view
+from chainnode.ledger.documents import Provision
 from chainnode.ledger.payloads import (
     AnswerDealing,
     ClassKey,
     DealClassKeys,
     DealtKey,
-    Provision,
+    Erase,
     RenewClassKey,
     Revoke,
 )
@@ -145,6 +146,20 @@ def test_the_last_consent_that_is_revoked_ends_the_dealings(scene: Scene) -> Non
     assert dealt(scene) is not None
     revoke(scene, "consent", second)
     assert dealt(scene) is None
+
+
+def test_what_the_patient_has_erased_ends_the_dealings_and_the_trustees_still_answer(scene: Scene) -> None:
+    consent = scene.consent("ada", Provision("permit"))
+    deal(scene)
+    assert answer(scene, 2, "holds") == ""
+    scene.chain.must(scene.patients["ada"], Erase(scene.handle("ada"), "consent", consent))
+    assert dealt(scene) is None, "no consent stands any more"
+    deal(scene, "again")
+    assert answer(scene, 2, "holds", "again") == "" and dealt(scene) is not None
+    scene.chain.must(scene.patients["ada"], Erase(scene.handle("ada"), "all", b""))
+    assert dealt(scene) is None
+    assert scene.chain.run(scene.patients["ada"], dealing(scene, "once more")).code == "patient-erased"
+    assert answer(scene, 2, "erased", "again") == ""
 
 
 def anchored(scene: Scene, name: str, epoch: int) -> str:

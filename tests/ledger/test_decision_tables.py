@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from chainnode.ledger.documents import ConsentDocument2, Provision2
 from chainnode.ledger.evaluate import Decision, PatientFacts, StandingConsent, evaluate_object
-from chainnode.ledger.payloads import MODIFIERS, ConsentDocument2, Provision2, Purpose, UsePolicy
+from chainnode.ledger.payloads import MODIFIERS, Purpose, UsePolicy
 from chainnode.ledger.provisions import Application, Question
 from chainnode.ledger.rules import VERDICT_RULES
 

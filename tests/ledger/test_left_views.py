@@ -4,9 +4,9 @@ import pytest
 from msgspec import structs
 
 from chainnode.ledger import view
+from chainnode.ledger.networkrecords import PassedOver
 from chainnode.ledger.passing import Rotation, first_turn
 from chainnode.ledger.payloads import CommitVote, ReportLeftViews
-from chainnode.ledger.records import PassedOver
 from consensus.bounds import REACH_WINDOWS
 from consensus.messages import Commit, signed_bytes
 from consensus.parameters import Parameters

@@ -7,14 +7,15 @@ import pytest
 
 from chainnode.ledger import view
 from chainnode.ledger.admission import check_state
+from chainnode.ledger.documents import Provision
 from chainnode.ledger.evidence import VerificationError
 from chainnode.ledger.payloads import (
     DENY,
     PERMIT,
     Consent,
+    Erase,
     Grant,
     Payload,
-    Provision,
     RequestRelease,
     Revoke,
     Withdraw,
@@ -51,7 +52,7 @@ class Walk:
     def step(self) -> Step:
         moves: list[Callable[[], Step]] = [
             self.patient_grant, self.patient_grant, self.provider_grant, self.provider_grant, self.consent,
-            self.revoke, self.withdraw, self.release, self.release, self.release,
+            self.revoke, self.erase, self.withdraw, self.release, self.release, self.release,
         ]  # fmt: skip
         return self.rng.choice(moves)()
 
@@ -92,6 +93,15 @@ class Walk:
         scopes += [("consent", one) for one in self.consent_ids[name]]
         scope, target = self.rng.choice(scopes)
         return self.scene.patients[name], Revoke(self.scene.handle(name), scope, target), ()
+
+    def erase(self) -> Step:
+        """Mostly one consent: a patient who has everything erased says nothing any more."""
+        name = self.rng.choice(NAMES)
+        scopes = [("consent", one) for one in self.consent_ids[name]] or [("consent", id16("none"))]
+        if self.rng.random() < 0.1:
+            scopes = [("all", b"")]
+        scope, target = self.rng.choice(scopes)
+        return self.scene.patients[name], Erase(self.scene.handle(name), scope, target), ()
 
     def withdraw(self) -> Step:
         request = self.rng.choice(list(self.requests.values()))

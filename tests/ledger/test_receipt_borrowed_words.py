@@ -11,16 +11,8 @@ import pytest
 from msgspec import structs
 
 from chainnode.ledger import keys, view
-from chainnode.ledger.payloads import (
-    PERMIT,
-    AddDepartment,
-    AddStudy,
-    AnchorRecords,
-    Grant,
-    Provision,
-    Revoke,
-    UsePolicy,
-)
+from chainnode.ledger.documents import Provision
+from chainnode.ledger.payloads import PERMIT, AddDepartment, AddStudy, AnchorRecords, Grant, Revoke, UsePolicy
 from chainnode.ledger.records import (
     BatchRecord,
     ClassRevocation,

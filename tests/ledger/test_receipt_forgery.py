@@ -9,6 +9,7 @@ import pytest
 from msgspec import structs
 
 from chainnode.ledger import keys, view
+from chainnode.ledger.documents import Provision
 from chainnode.ledger.payloads import (
     AddDepartment,
     AttestEnrolment,
@@ -16,7 +17,6 @@ from chainnode.ledger.payloads import (
     Grant,
     Payload,
     ProveEnrolment,
-    Provision,
     RequestRelease,
     Revoke,
     Withdraw,

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from chainnode.ledger import transition, view
+from chainnode.ledger.documents import Provision
 from chainnode.ledger.payloads import (
     DENY,
     PERMIT,
     Grant,
-    Provision,
     Purpose,
     RequestRelease,
     ShareReceipt,

@@ -7,7 +7,8 @@ import cbor2
 import pytest
 from msgspec import structs
 
-from chainnode.ledger.payloads import PERMIT, Provision, RequestRelease
+from chainnode.ledger.documents import Provision
+from chainnode.ledger.payloads import PERMIT, RequestRelease
 from chainnode.ledger.records import OUTCOME_AUTHORISED, OUTCOME_REFUSED
 from chainnode.ledger.verification import verify_receipt
 from consensus.codec import encode

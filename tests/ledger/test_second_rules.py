@@ -6,19 +6,10 @@ from msgspec import structs
 from chainnode.ledger import keys, view
 from chainnode.ledger.admission import check_state
 from chainnode.ledger.diseases import DiseaseTree, below, feature_name, read_tree, tree
+from chainnode.ledger.documents import ConsentDocument2, Provision, Provision2
 from chainnode.ledger.features import CONSENT_2, known
-from chainnode.ledger.payloads import (
-    DENY,
-    PERMIT,
-    Consent,
-    ConsentDocument2,
-    Provision,
-    Provision2,
-    PublishDiseases,
-    Purpose,
-    UsePolicy,
-)
-from chainnode.ledger.records import DiseaseTerm
+from chainnode.ledger.networkrecords import DiseaseTerm
+from chainnode.ledger.payloads import DENY, PERMIT, Consent, PublishDiseases, Purpose, UsePolicy
 from chainnode.ledger.rows import decode_consent
 from chainnode.ledger.rules import Refusal, RefusedError
 from chainnode.ledger.transaction import TransactionBody

@@ -7,7 +7,8 @@ import pytest
 from msgspec import structs
 
 from chainnode.ledger import keys, view
-from chainnode.ledger.payloads import PERMIT, Consent, Provision
+from chainnode.ledger.documents import Provision
+from chainnode.ledger.payloads import PERMIT, Consent
 from chainnode.ledger.records import ConsentsRecord
 from consensus.codec import decode, encode
 from consensus.domain import digest

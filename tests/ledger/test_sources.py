@@ -3,7 +3,7 @@
 import inspect
 from typing import get_type_hints
 
-from chainnode.ledger import records
+from chainnode.ledger import networkrecords, records
 from chainnode.ledger.anchoring import index_entries
 from chainnode.ledger.payloads import AnchorRecords
 from chainnode.ledger.records import BatchRecord, Record, Source
@@ -20,7 +20,11 @@ def held() -> dict[bytes, bytes]:
 def test_every_kind_of_record_that_names_a_transaction_is_looked_into() -> None:
     """A new one that were forgotten would lose its transactions to pruning."""
     naming: set[type] = {Source}
-    kinds = [kind for _, kind in inspect.getmembers(records, inspect.isclass) if issubclass(kind, Record)]
+    found = (
+        *inspect.getmembers(records, inspect.isclass),
+        *inspect.getmembers(networkrecords, inspect.isclass),
+    )
+    kinds = list(dict.fromkeys(kind for _, kind in found if issubclass(kind, Record)))
     for _ in kinds:  # so often at most does one hold another
         for kind in kinds:
             inside = {part for hint in get_type_hints(kind).values() for part in (hint, *hint_parts(hint))}

@@ -21,7 +21,8 @@ NAMES_NOBODY = {
     "expires_ms", "text_row", "possession", "role", "decision", "parts_digest", "consent_id", "provision_row",
     "scope", "release_height", "key", "first", "second", "permission", "modifiers", "disease", "for_profit",
     "data_class", "epoch", "point", "level", "root", "length_bytes", "commitment_hospital",
-    "commitment_patient", "commitment_dek", "locator", "number",
+    "commitment_patient", "commitment_dek", "locator", "number", "view", "sequence", "digest", "votes",
+    "replica", "signature", "keys", "commitments", "shares_digest", "trustee", "answer",
 }  # fmt: skip
 READ_APART = {"target", "document"}
 """A revocation's target and a change of members: `named` looks at them by the kind of payload."""

@@ -4,6 +4,7 @@ import pytest
 from msgspec import structs
 
 from chainnode.ledger.admission import check_state
+from chainnode.ledger.documents import Provision
 from chainnode.ledger.payloads import (
     AddDepartment,
     AddStudy,
@@ -13,7 +14,6 @@ from chainnode.ledger.payloads import (
     Grant,
     Payload,
     ProveEnrolment,
-    Provision,
     RequestRelease,
     Revoke,
     ShareReceipt,

@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from chainnode.ledger.payloads import (
-    Payload,
-    ShareReceipt,
-)
+from chainnode.ledger.payloads import Payload, ShareReceipt
 from chainnode.ledger.records import RECORD_BYTES, ReleaseRecord
 from chainnode.net.wire import (
     Frame,

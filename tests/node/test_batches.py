@@ -275,3 +275,18 @@ async def test_a_batch_that_is_ordered_during_the_recovery_is_not_made_ready(mon
     monkeypatch.setattr(node.driver, "put", order_the_second)
     await node.batches.recover()
     assert node.ready == [refs[0]]
+
+
+async def test_what_f_and_one_peers_do_not_have_of_a_proven_block_is_lost(node: Node):
+    lost: list[int] = []
+    node.batches.on_lost = lost.append
+    _, proven = Lone().batch(node.lone.department("d1"))
+    _, other = Lone().batch(node.lone.department("d2"))
+    node.batches.want_certified([proven], [1, 2, 3])
+    for peer in (1, 1, 1):
+        await node.batches._on_missing(peer, BatchMissing(proven.digest))
+    for peer in (1, 2, 3):
+        await node.batches._on_missing(peer, BatchMissing(other.digest))
+    assert not lost, "one peer may lie, and what no proven block names may come yet"
+    await node.batches._on_missing(3, BatchMissing(proven.digest))
+    assert lost == [3]

@@ -10,6 +10,7 @@ from chainnode.node.reads import MAX_ENTRIES, Reads
 from chainnode.node.waiters import Waiters
 from consensus.codec import decode, encode
 from consensus.messages import QuorumCertificate
+from genesis import cbor
 from tests.ledger.world import digest32, id16
 from tests.node.lone import Lone
 from tests.node.stand_ins import stopped, until
@@ -142,13 +143,14 @@ async def test_what_is_not_certified_or_not_there_is_not_found(node: Node):
 async def test_receipts_are_found_by_height_or_the_latest_and_only_when_certified(node: Node):
     for name in ("a", "b", "c"):
         node.execute(name)
+    bodies = [cbor.encode({"height": height, "rows": []}) for height in range(4)]
     for height in (1, 2, 3):
-        node.lone.store.put_receipt(id16("r"), height, b"body %d" % height)
+        node.lone.store.put_receipt(id16("r"), height, bodies[height])
     header = node.lone.store.header(2)
     assert header is not None
     node.waiters.certified(2)
-    assert node.reads.receipt_body(id16("r"), 0) == (2, b"body 2")
-    assert node.reads.receipt_body(id16("r"), 1) == (1, b"body 1")
+    assert node.reads.receipt_body(id16("r"), 0) == (2, bodies[2])
+    assert node.reads.receipt_body(id16("r"), 1) == (1, bodies[1])
     with pytest.raises(NotFound):
         node.reads.receipt_body(id16("r"), 3)
 

@@ -250,3 +250,16 @@ async def test_an_offset_beyond_the_end_is_missing(server: Server):
     await server.snapshots.on_request(1, PieceRequest(9, height, encode(StateValue(b"genesis")), 10**6))
     await until(lambda: bool(server.sent))
     assert server.sent == [(1, PieceMissing(9))]
+
+
+async def test_no_snapshot_of_before_an_erasure_is_offered_or_served(server: Server):
+    height = server.to_multiple(16)
+    part = StatePart(b"")
+    assert await server.content(height, part)
+    server.grow(2)
+    server.snapshots.raise_floor(height + 1)
+    assert await server.content(height, part) == b""
+    asking = asyncio.create_task(server.offered())
+    await asyncio.sleep(0.02)
+    server.clock.pass_ms(500)
+    assert (await asking).height == height + 2

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from secrets import token_bytes
 from typing import Any
 
+from chainnode.ledger.documents import RequestText
 from chainnode.ledger.payloads import (
     DATA_CLASSES,
     PERMIT,
@@ -25,7 +26,6 @@ from chainnode.ledger.payloads import (
     ProveEnrolment,
     Purpose,
     RequestRelease,
-    RequestText,
     Revoke,
     UsePolicy,
     Withdraw,

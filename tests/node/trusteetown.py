@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from chainnode.ledger.payloads import PERMIT, Consent, ConsentDocument, DealClassKeys, DealtKey, Provision
+from chainnode.ledger.documents import ConsentDocument, Provision
+from chainnode.ledger.payloads import PERMIT, Consent, DealClassKeys, DealtKey
 from chainnode.node.sharestore import Name, ShareStore
 from chainnode.node.trusteeship import Trusteeship
 from chainnode.vault import feldman

@@ -1,8 +1,12 @@
+from io import BytesIO
 from itertools import permutations
 
 import pytest
+from crypt4gh import header
+from crypt4gh.lib import decrypt
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from msgspec.structs import replace
+from nacl.public import PrivateKey
 from objects import CHAIN, CLASS_KEY, EPOCH, MEMBER, POLICY, STUDY, Sealed, make
 
 from chainnode.ledger.payloads import ObjectPointer, UsePolicy
@@ -73,6 +77,16 @@ def test_the_body_is_a_crypt4gh_body_under_the_derived_key() -> None:
     plain = b"".join(cipher.decrypt(part[:12], part[12:], None) for part in parts)
     assert all(len(part) == SEGMENT for part in parts[:-1])
     assert plain[:8] == len(PLAINTEXT).to_bytes(8, "big") and plain[8 : 8 + len(PLAINTEXT)] == PLAINTEXT
+
+
+def test_the_crypt4gh_package_reads_the_body_under_a_header_for_a_researchers_key() -> None:
+    sealed, researcher, writer = FOUR_SEGMENTS, PrivateKey.generate(), PrivateKey.generate()
+    dek = derive_dek(sealed.half_hospital, sealed.half_patient, CHAIN, sealed.object.object_id, EPOCH)
+    keys = [(0, bytes(writer), bytes(researcher.public_key))]
+    packets = header.encrypt(header.make_packet_data_enc(0, dek), keys)
+    file, plain = BytesIO(header.serialize(packets) + sealed.object.ciphertext), BytesIO()
+    decrypt([(0, bytes(researcher), None)], file, plain)
+    assert plain.getvalue()[8 : 8 + len(PLAINTEXT)] == PLAINTEXT
 
 
 def test_nonces_do_not_repeat() -> None:

@@ -10,8 +10,9 @@ from statistics import median
 
 from chainnode.cli.actions import consents
 from chainnode.gateway.client import GatewayClient
-from chainnode.ledger.forms import SCOPE_CONSENT
-from chainnode.ledger.payloads import PERMIT, ConsentDocument, Provision
+from chainnode.ledger.documents import ConsentDocument, Provision
+from chainnode.ledger.fields import SCOPE_CONSENT
+from chainnode.ledger.payloads import PERMIT
 from tests.demo.stage import Stage
 from tests.demo.world import PURPOSE, World
 from tests.e2e.load import Ledger, Load, revive

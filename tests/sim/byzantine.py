@@ -18,6 +18,8 @@ from chainnode.net.wire import (
     Consensus,
     Frame,
     OwnVotes,
+    Piece,
+    SnapshotOffer,
     Status,
     encode_frame,
 )
@@ -38,7 +40,7 @@ from consensus.messages import (
     message_sequence,
     signed_bytes,
 )
-from consensus.types import Digest
+from consensus.types import BlockHeader, Digest
 from tests.sim.checks import outline
 from tests.sim.mutation import of_another_epoch, off_by_one
 
@@ -287,7 +289,7 @@ class Spoiler(Strategy):
 
 
 class Liar(Strategy):
-    """Claims heights that nobody reached, serves blocks that prove nothing, and denies votes."""
+    """Claims heights that nobody reached, serves blocks and pieces that prove nothing, and denies votes."""
 
     name = "liar"
 
@@ -299,6 +301,11 @@ class Liar(Strategy):
             return Blocks(blocks, frame.tip_height + self.random.choice((0, 50)))
         if isinstance(frame, OwnVotes):
             return OwnVotes(())
+        if isinstance(frame, Piece):
+            return structs.replace(frame, data=_spoiled(frame.data, self.random))
+        if isinstance(frame, SnapshotOffer) and self.random.random() < 0.3:
+            header = decode(frame.header, BlockHeader, limit_bytes=len(frame.header))
+            return structs.replace(frame, header=encode(structs.replace(header, height=header.height + 8)))
         return frame
 
     def _twisted(self, blocks: tuple[bytes, ...]) -> tuple[bytes, ...]:

@@ -11,8 +11,8 @@ from hashlib import sha256
 from chainnode.ledger.admission import check_batch
 from chainnode.ledger.epochs import Schedule, founding_schedule
 from chainnode.ledger.header import genesis_header
+from chainnode.ledger.networkrecords import PassedOver
 from chainnode.ledger.passing import Rotation
-from chainnode.ledger.records import PassedOver
 from chainnode.ledger.rules import Refusal
 from chainnode.ledger.transaction import BatchBody, SignedBatch
 from chainnode.net.wire import Frame, decode_frame
@@ -140,7 +140,8 @@ class SharedChain:
         self._verified[_name(actor.public, signed, signature)] = True
         return signature
 
-    def _verify_once(self, key: bytes, signed: bytes, signature: bytes) -> bool:
+    def verify_once(self, key: bytes, signed: bytes, signature: bytes) -> bool:
+        """Of a batch or a transaction."""
         name = _name(key, signed, signature)
         if name not in self._verified:
             # Votes too, where a transaction shows some.
@@ -159,7 +160,7 @@ class SharedChain:
             origin_key=key_of,
             chain_id=self.chain_id,
             parameters=self.parameters,
-            verify=self._verify_once,
+            verify=self.verify_once,
             valid_point=_valid_point,
         )
         return checked.rule if isinstance(checked, Refusal) else (batch, *checked)

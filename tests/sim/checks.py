@@ -94,7 +94,7 @@ class Checks:
         """A message of an honest node is about to leave."""
         if message.replica == node.number and not isinstance(message, Certified):
             self._is_durable(node, message, data)
-            if node.trusted:
+            if node.keeps_word:
                 self._is_no_second(node, message)
             if isinstance(message, NewView):
                 self._follows(node, message)

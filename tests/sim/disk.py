@@ -1,4 +1,4 @@
-"""A node's disk: the vote log's files and the stores, with a fuse that stops the node in between.
+"""A node's disk: the vote log's files, with a fuse that stops the node in between; the chain is in tables.py.
 
 What was synced survives a power cut; of the rest the cut leaves all, nothing, a half, or a hole.
 """
@@ -8,12 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from chainnode.ledger.transaction import SignedBatch
 from chainnode.store.frames import frame_at
-from consensus.messages import QuorumCertificate
-from consensus.types import Digest
 from tests.store.disk import CONTENTS, Crash, FakeAppendFile, FakeDisk, Inode
-from tests.store.memory import MemoryChainStore
 
 FOLDER = Path("/votes")
 
@@ -118,53 +114,3 @@ class SimAppendFile(FakeAppendFile):
         self.disk.step("fdatasync")
         self.inode.durable = self.inode.cached
         self.disk.note_durable(self.inode)
-
-
-class SimStore(MemoryChainStore):
-    """A chain store whose synced writes survive. Certificates are not synced: a power cut takes the last
-    ones, and a synced write carries the earlier ones with it."""
-
-    def __init__(self, fuse: Fuse) -> None:
-        super().__init__()
-        self._fuse = fuse
-        self._unsynced: list[int] = []
-
-    def put_batches(self, batches: list[SignedBatch]) -> list[Digest]:  # type: ignore[override]
-        self._fuse_step()
-        self._unsynced.clear()
-        return super().put_batches(batches)
-
-    def commit_block(self, *args, **kwargs) -> None:  # type: ignore[no-untyped-def]
-        self._fuse_step()
-        super().commit_block(*args, **kwargs)
-        self._unsynced.clear()
-
-    def put_certificate(self, certificate: QuorumCertificate) -> None:
-        self._fuse_step()
-        super().put_certificate(certificate)
-        self._unsynced.append(certificate.height)
-
-    def _fuse_step(self) -> None:
-        # A store that finds no room ends the node as a crash does.
-        if self._fuse.step():
-            raise Crash
-
-    def power_cut(self, random: Random) -> None:
-        kept = random.randint(0, len(self._unsynced))
-        for height in self._unsynced[kept:]:
-            self._certificates.pop(height, None)
-        self._unsynced.clear()
-
-    def copied(self) -> "SimStore":
-        """What a copy of the disk holds."""
-        copy = SimStore(self._fuse)
-        copy.__dict__.update({name: _copy(value) for name, value in self.__dict__.items()})
-        return copy
-
-    def state(self) -> dict[bytes, bytes]:
-        """The raw state, to be compared."""
-        return self._state
-
-
-def _copy(value):  # type: ignore[no-untyped-def]
-    return value.copy() if isinstance(value, dict | list) else value

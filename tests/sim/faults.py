@@ -6,6 +6,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from chainnode.net.port import Channel
+from chainnode.node.restored import ASKING, MARK_KEY, Mark
+from consensus.codec import encode
 from consensus.messages import (
     BlockVote,
     Certified,
@@ -16,8 +18,9 @@ from consensus.messages import (
     PrePrepare,
     ViewChange,
 )
-from tests.sim.disk import Crash, SimStore
+from tests.sim.disk import Crash
 from tests.sim.scenario import Fault
+from tests.sim.tables import Folders, SimRows, SimStore
 
 if TYPE_CHECKING:
     from tests.sim.node import SimNode
@@ -33,7 +36,7 @@ class Faults:
         self._world = world
         self._random = Random(f"faults {world.plan.seed}")
         self._armed: dict[int, list[Fault]] = {}
-        self._snapshots: dict[int, tuple[dict[Path, bytes], SimStore]] = {}
+        self._snapshots: dict[int, tuple[dict[Path, bytes], Folders, SimRows]] = {}
         self._kinds: dict[str, Callable[[Fault, SimNode], None]] = {
             "kill": self._crash,
             "power": self._crash,
@@ -64,9 +67,12 @@ class Faults:
             "roll-back-votes": self._roll_back,
             "bit-flip": self._tamper,
             "lose-votes": self._tamper,
+            "empty": self._empty,
+            "restore": self._restore,
+            "kill-joining": self._arm,
         }
         for fault in world.plan.faults:
-            if fault.kind.startswith("roll-back"):
+            if fault.kind.startswith(("roll-back", "restore")):
                 world.scheduler.at(fault.at_ms - fault.amount, lambda fault=fault: self._take_snapshot(fault))
 
     def strike(self, fault: Fault) -> None:
@@ -116,7 +122,7 @@ class Faults:
         for fault in self._armed.get(node.number, ()):
             if not isinstance(message, WORDS[fault.amount % len(WORDS)]) or self._world.healed:
                 continue
-            if fault.kind in ("funnel", "kill-entered"):
+            if fault.kind in ("funnel", "kill-entered", "kill-joining"):
                 continue
             self._armed[node.number].remove(fault)
             node.trace(f"{fault.kind} strikes")
@@ -145,6 +151,15 @@ class Faults:
             world.scheduler.after(armed[0].for_ms, node.start)
             node.fuse_cuts_power = False
             raise Crash
+
+    def pieced(self, node: "SimNode") -> None:
+        """A piece of a snapshot came: after so many a crash may wait."""
+        for fault in self._armed.get(node.number, ()):
+            if fault.kind == "kill-joining" and node.pieces >= fault.amount and not self._world.healed:
+                self._armed[node.number].remove(fault)
+                node.trace("kill-joining strikes")
+                node.fuse_cuts_power = fault.peer % 2 == 1
+                raise Crash
 
     def _proposed(self) -> None:
         """A proposal is on its way to everybody. For a moment all votes reach one member alone, which then
@@ -298,15 +313,15 @@ class Faults:
 
     def _take_snapshot(self, fault: Fault) -> None:
         node = self._world.nodes[fault.node]
-        self._snapshots[fault.node] = (node.disk.snapshot(), node.store.copied())
+        self._snapshots[fault.node] = (node.disk.snapshot(), node.folders.copied(), node.rows.copied())
 
     def _roll_back(self, fault: Fault, node: "SimNode") -> None:
         """A snapshot of earlier is put in the place of the disk, or of the vote log alone."""
-        disk, store = self._snapshots[fault.node]
+        disk, folders, _ = self._snapshots[fault.node]
         node.stop(power_cut=True)
         node.disk = node.disk.rolled_back(disk)
         if fault.kind == "roll-back":
-            node.store = store
+            node.folders = folders
         self._world.scheduler.after(fault.for_ms, node.start)
 
     def _tamper(self, fault: Fault, node: "SimNode") -> None:
@@ -315,4 +330,22 @@ class Faults:
             node.disk = node.disk.bit_flipped(self._random)
         else:
             node.disk = node.disk.rolled_back({})
+        self._world.scheduler.after(fault.for_ms, node.start)
+
+    def _empty(self, fault: Fault, node: "SimNode") -> None:
+        """The member's machine is a new one: no chain, no votes, no personal rows."""
+        node.stop(power_cut=True)
+        node.disk = node.disk.rolled_back({})
+        node.folders, node.rows = Folders(node.fuse), SimRows()
+        self._world.scheduler.after(fault.for_ms, node.start)
+
+    def _restore(self, fault: Fault, node: "SimNode") -> None:
+        """A backup of earlier is restored: chain and rows of then, no votes, and the mark that says so."""
+        _, folders, rows = self._snapshots[fault.node]
+        node.stop(power_cut=True)
+        node.disk = node.disk.rolled_back({})
+        node.folders, node.rows = folders, rows
+        chain = self._world.chain
+        store, key = SimStore(folders, chain.chain_id), chain.founding.members[node.number].validator_key
+        store.local_put(MARK_KEY, encode(Mark(ASKING, key, chain.created_ms, 0)))
         self._world.scheduler.after(fault.for_ms, node.start)

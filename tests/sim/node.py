@@ -14,20 +14,23 @@ from chainnode.net.port import Channel
 from chainnode.node import turn as inputs
 from chainnode.node.certified import CertifiedBlock, certificate_fault
 from chainnode.node.driver import IDLE_TICK_MS, INBOX_ITEMS, ITEMS_PER_TURN, Synced
-from chainnode.node.engine import Engine
+from chainnode.node.engine import Engine, decode_records
 from chainnode.node.epochs import EpochSteps
 from chainnode.node.executor import Executor
+from chainnode.node.restored import Restored
 from chainnode.node.turn import Turn
 from chainnode.store.verify import verify_chain
 from chainnode.store.votelog import VoteLog
-from consensus.ready import Decided
+from consensus.codec import encode
+from consensus.messages import QuorumCertificate
+from consensus.ready import Decided, StableRecord
 from consensus.types import BatchRef, BlockHeader, Now
 from genesis.errors import OperatorError
 from tests.sim.clock import Clock
-from tests.sim.disk import FOLDER, Crash, Fuse, SimDisk, SimStore
+from tests.sim.disk import FOLDER, Crash, Fuse, SimDisk
 from tests.sim.peers import Peers
+from tests.sim.tables import Folders, SimRows, SimStore, settle
 from tests.sim.trace import Violation
-from tests.store.memory import MemoryRowStore
 
 if TYPE_CHECKING:
     from tests.sim.byzantine import Strategy
@@ -48,17 +51,22 @@ class SimNode:
         self.strategy = strategy
         self.random = Random(f"node {world.plan.seed} {number} {'twin' if twin else ''}")
         self.trusted = True
+        self.keeps_word = True
+        """Whatever befell its disk, it does not contradict itself."""
         self.alive = False
         self.life = 0
         self.restarts = 0
+        self.pieces = 0
+        """Of snapshots, that came in all its lives."""
         self.paused_until_ms = 0
         self.fsync_ms = (0, 2)
         self.fuse = Fuse()
         self.fuse_cuts_power = False
         self.disk = SimDisk(fuse=self.fuse)
-        self.store = SimStore(self.fuse)
-        self.rows = MemoryRowStore()
+        self.folders = Folders(self.fuse)
+        self.rows = SimRows()
         self.clock = Clock(world.scheduler, self.random.randrange(1_000, 10_000_000))
+        self.store: SimStore
         self.engine: Engine
         self.executor: Executor
         self.peers: Peers
@@ -92,6 +100,10 @@ class SimNode:
 
     def _open(self) -> None:
         chain = self.world.chain
+        taken_over = settle(self.folders, self._log_certificate)
+        if taken_over is not None:
+            self.trace(f"takes the snapshot at {taken_over} for its chain")
+        self.store = SimStore(self.folders, chain.chain_id)
         self.executor = Executor(
             store=self.store,
             rows=self.rows,
@@ -117,13 +129,28 @@ class SimNode:
         )
         self.epochs = EpochSteps(self.store, lambda: self.executor.schedule)
         self._steps_of_epochs()
+        self.restored = Restored(self.store, list(chain.corpus.keys_of(self.number)))
         self.peers = Peers(self)
-        restored = self.engine.restore(records, self.now(), damaged=damage is not None)
+        restored = self.engine.restore(
+            records, self.now(), damaged=damage is not None, restored=self.restored.asking
+        )
         self.trace(f"opened at {self.executor.tip.height}, {len(records)} records, damage {damage}")
         self.peers.batches.recover()
         self.world.links.started(self)
         self.peers.start()
         self._carry_out(restored)
+
+    def _log_certificate(self, certificate: QuorumCertificate) -> None:
+        """As chainnode.node.takeover: the vote log has it before the chain folder does."""
+        chain = self.world.chain
+        had = SimStore(self.folders, chain.chain_id).tip()
+        log, raw, _ = VoteLog.open(
+            FOLDER, chain.chain_id, self.disk, must_exist=had is not None and had.height > 0
+        )
+        known = [one.certificate.height for one in decode_records(raw) if isinstance(one, StableRecord)]
+        if max(known, default=0) < certificate.height:
+            log.append([encode(StableRecord(certificate))])
+            log.sync()
 
     def _steps_of_epochs(self) -> None:
         """Every epoch that began can be proven from genesis on."""
@@ -135,6 +162,8 @@ class SimNode:
     def _executed(self, decided: Decided, header: BlockHeader, *_: object) -> None:
         self.world.checks.executed(self, header)
         self.peers.batches.executed(decided.refs, header.height)
+        if self.peers.keeping is not None:
+            self.peers.keeping.executed(header)
 
     def _look_over(self) -> None:
         chain, first = self.world.chain, self.store.header(0)
@@ -159,11 +188,18 @@ class SimNode:
         self.fuse.left = None
         if power_cut:
             self.disk = self.disk.cut_at_random(self.random)
-            self.store.power_cut(self.random)
+            self.folders.power_cut(self.random)
             self.clock.monotonic_ms = self.random.randrange(1_000, 10_000_000)
         else:
             self.disk = self.disk.killed()
+        if hasattr(self, "peers"):
+            self.peers.close()
         self.world.links.stopped(self)
+
+    def begin_anew(self) -> None:
+        """A snapshot is ready: everything is closed, and opened on it."""
+        self.stop(power_cut=False)
+        self.world.scheduler.after(self.random.randint(5, 50), self.start)
 
     def attempt(self, action: Callable[[], None]) -> None:
         """Carry out one action of the process; what it raises ends the process or the run."""
@@ -259,6 +295,7 @@ class SimNode:
     def _speak(self, turn: Turn) -> None:
         self.peers.send_messages(turn)
         self.peers.note(turn)
+        self._note_restored(turn)
         if turn.halt is not None:
             raise Violation(f"node {self.number} halts: {turn.halt}")
         self._wake_at_ms = turn.wake_at_ms
@@ -267,11 +304,20 @@ class SimNode:
         else:
             self._finish()
 
+    def _note_restored(self, turn: Turn) -> None:
+        """As chainnode.node.watch."""
+        if self.restored.asking and not self.engine.replica.asking:
+            self.restored.heard()
+        if self.restored.marked and turn.certified and self.engine.replica.status().voting:
+            self.restored.safe()
+
     def _execute(self, turn: Turn) -> None:
         after = self.engine.execute(turn, self.now())
         for certificate in turn.certified:
             self.trace(f"certified {certificate.height} {certificate.header_hash.hex()[:8]}")
             self.world.checks.certified(self, certificate)
+            if self.peers.keeping is not None:
+                self.peers.keeping.certified(certificate)
         if turn.certified:
             self._steps_of_epochs()
             self.peers.wake_sync()

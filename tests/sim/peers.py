@@ -34,6 +34,7 @@ from consensus.codec import DecodeError, encode
 from consensus.messages import Authenticated, Certified, Message
 from tests.sim.batches import Batches
 from tests.sim.checks import outline
+from tests.sim.keeping import ChainKeeping
 from tests.sim.syncing import Syncing
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Peers:
         self.left_views = LeftViews(
             world.chain.parameters, lambda: node.executor.state, lambda one: node.executor.replica_sets(one)
         )
+        self.keeping = None if world.plan.keeping is None else ChainKeeping(node, self.sync, self.offer)
+        self._others_alone = node.restored.asking
         self._answered: dict[int, dict[bytes, Authenticated]] = {}
         self._told_ms: dict[int, int] = {}
         self._guard_done = False
@@ -70,6 +73,13 @@ class Peers:
     def start(self) -> None:
         self._node.later(LOOK_EVERY_MS, self._look)
         self._node.later(STATUS_EVERY_MS, self._announce)
+        if self.keeping is not None:
+            self.keeping.start()
+
+    def close(self) -> None:
+        """The process is gone."""
+        if self.keeping is not None:
+            self.keeping.abandon()
 
     # --- out --------------------------------------------------------------------------------------
 
@@ -154,6 +164,8 @@ class Peers:
             self._node.put(inputs.LinkDown(peer))
             self.sync.link_down(peer)
         self.batches.link_changed(peer, up)
+        if self.keeping is not None:
+            self.keeping.link_changed(peer, up)
 
     def receive(self, peer: int, data: bytes) -> None:
         try:
@@ -188,6 +200,9 @@ class Peers:
                 self.batches.on_request(peer, frame)
             case BatchMissing():
                 self.batches.on_missing(peer, frame)
+            case _ if self.keeping is not None:
+                self.keeping.on_frame(peer, frame)
+                self.wake_sync()
 
     def _on_consensus(self, peer: int, data: bytes) -> None:
         checked = self._node.world.chain.authenticated(data, self._node.executor.rotation)
@@ -222,9 +237,17 @@ class Peers:
         if self._guard_done:
             node.put(inputs.OwnVotes(tuple(mine.values())))
             return
+        certified = node.engine.replica.status().certified
+        if self._others_alone and self.sync.catchup.claimed.get(peer, certified + 1) > certified:
+            return  # it is asked again
         self._answered.setdefault(peer, {}).update(mine)
-        members = node.executor.replica_sets(node.engine.replica.status().certified + 1)
-        if len({node.number, *self._answered}.intersection(members.ids)) >= members.quorum:
+        members = node.executor.replica_sets(certified + 1)
+        answered = {node.number, *self._answered}.intersection(members.ids)
+        needed = members.quorum
+        if self._others_alone:
+            answered.discard(node.number)
+            needed = min(needed, len(members.ids) - 1)
+        if len(answered) >= needed:
             self._guard_done = True
             votes = tuple(vote for answer in self._answered.values() for vote in answer.values())
             node.put(inputs.OwnVotes(votes))

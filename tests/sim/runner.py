@@ -28,6 +28,7 @@ def run_plan(plan: Plan) -> Outcome:
         world.run()
     except Violation as found:
         violation = str(found)
+    world.close()
     return Outcome(
         plan.seed,
         violation,

@@ -3,6 +3,7 @@
 A plan is data: it can be printed, cut down and run again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -48,6 +49,16 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Keeping:
+    """How nodes keep their chains: a snapshot at every so many heights, taken over by who is more than
+    `join_gap` blocks behind; at least `keep_blocks` blocks stay."""
+
+    snapshot_every: int
+    join_gap: int
+    keep_blocks: int
+
+
+@dataclass(frozen=True)
 class Plan:
     """`faulty`: member to the name of its strategy, or to "disk" where its disk is tampered with."""
 
@@ -61,6 +72,7 @@ class Plan:
     submits: tuple[Submit, ...]
     trouble_ms: int
     changes: tuple[Change, ...] = ()
+    keeping: Keeping | None = None
 
 
 TRIGGERED = ("isolate-on", "kill-on", "power-on", "funnel")
@@ -77,6 +89,11 @@ STORMY = (
     + ("pause", "kill-at", "power-at")
 )
 EVERYBODY = ("kill", "power")
+TAMPERINGS = ("roll-back", "roll-back-votes", "bit-flip", "lose-votes")
+KEEPERS_TAMPERINGS = ("roll-back", "empty", "empty", "restore", "restore")
+KEEPERS = 0.2
+"""Of the plans: snapshots are made and old blocks pruned."""
+KEEPERS_LEAST_MS = 9_000
 TURNCOATS = 0.15
 """Of the plans with a faulty member."""
 
@@ -90,8 +107,15 @@ def plan_of(seed: int, members: int | None = None) -> Plan:
         members = changing.choice((4, 5))
     stormy = random.random() < 0.4
     turns = Random(f"turns {seed}").choice((0, 2, 3, 5, 8, 20))
-    parameters = structs.replace(_with_room(_parameters(random, stormy), members), turn_heights=turns)
+    terms = Random(f"passed over {seed}").choice((0, 1, 4, 16))
+    parameters = _with_room(_parameters(random, stormy), members)
+    parameters = structs.replace(parameters, turn_heights=turns, pass_over_turns=terms)
     trouble_ms = random.randint(2, 14) * 1_000
+    keeping, kept = Random(f"keeping {seed}"), None
+    if members > 1 and keeping.random() < KEEPERS:
+        trouble_ms = max(trouble_ms, KEEPERS_LEAST_MS)
+        parameters = _short_lived(parameters)
+        kept = Keeping(keeping.choice((8, 16, 24)), keeping.choice((4, 8, 12)), 1)
     faulty = _faulty(random, members)
     count = random.randint(10, 40) if stormy else random.randint(0, 14)
     faults = [_fault(random, members, trouble_ms, stormy) for _ in range(count)]
@@ -104,7 +128,10 @@ def plan_of(seed: int, members: int | None = None) -> Plan:
         faults += [Fault(at + random.randint(0, 50), kind, node, 300) for node in range(members)]
     for node, strategy in faulty:
         if strategy == "disk":
-            faults.append(_tampering(random, node, trouble_ms))
+            kinds = TAMPERINGS if kept is None else KEEPERS_TAMPERINGS
+            faults.append(_tampering(random, node, trouble_ms, kinds))
+    if kept is not None:
+        faults += _joining(keeping, [one for one in range(members) if one not in dict(faulty)], trouble_ms)
     turning = Random(f"turned {seed}")
     if faulty and faulty[0][1] != "disk" and turning.random() < TURNCOATS:
         faulty[0] = (faulty[0][0], Turncoat.name)
@@ -120,6 +147,7 @@ def plan_of(seed: int, members: int | None = None) -> Plan:
         submits=_submits(random, members, trouble_ms),
         trouble_ms=trouble_ms,
         changes=_changes(changing, members, len(faulty), trouble_ms) if changes else (),
+        keeping=kept,
     )
 
 
@@ -216,8 +244,27 @@ def _fault(random: Random, members: int, trouble_ms: int, stormy: bool) -> Fault
     )
 
 
-def _tampering(random: Random, node: int, trouble_ms: int) -> Fault:
-    kind = random.choice(("roll-back", "roll-back-votes", "bit-flip", "lose-votes"))
+def _short_lived(parameters: Parameters) -> Parameters:
+    """Transactions that are valid for a few heights only, so that blocks are old soon."""
+    window = min(2, parameters.window)
+    return structs.replace(parameters, window=window, validity_heights=max(10, 8 * window))
+
+
+def _joining(random: Random, sound: Sequence[int], trouble_ms: int) -> list[Fault]:
+    """One node is away until the others no longer have the blocks that it lacks; crashes wait for it when it
+    takes over a snapshot."""
+    node, at_ms = random.choice(sound), random.randint(300, 1_500)
+    for_ms = trouble_ms * random.choice((4, 5, 6)) // 10
+    found = [Fault(at_ms, "power", node, for_ms)]
+    for amount in random.choice(((), (1,), (3, 9), (2, 5, 14))):
+        found.append(Fault(at_ms, "kill-joining", node, 0, peer=random.randrange(2), amount=amount))
+    if random.random() < 0.3:
+        found.append(Fault(at_ms + for_ms + 2_000, "power-at", node, 0, amount=random.randint(0, 60)))
+    return found
+
+
+def _tampering(random: Random, node: int, trouble_ms: int, kinds: Sequence[str]) -> Fault:
+    kind = random.choice(kinds)
     at_ms = random.randint(1_000, trouble_ms)
     return Fault(at_ms, kind, node, random.choice((50, 500, 2_000)), amount=random.randint(100, at_ms))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from chainnode.net.wire import Blocks, BlocksRequest, Frame, Status
+from chainnode.net.wire import Blocks, BlocksPruned, BlocksRequest, Frame, Status
 from chainnode.node.catchup import ASK_BLOCKS, CatchUp
 from chainnode.node.certified import LATER_EPOCH, CertifiedBlock, decode_blocks, encode_blocks
 from chainnode.node.executor import Executor
@@ -10,7 +10,7 @@ from chainnode.node.sync import FETCH_BLOCKS, STALL_MS
 from consensus.ready import Behind
 from consensus.types import BatchRef, ReplicaId
 from tests.sim.chain import SharedChain, fake_verify
-from tests.sim.disk import SimStore
+from tests.sim.tables import SimStore
 
 
 class Syncing:
@@ -36,6 +36,8 @@ class Syncing:
         self.catchup = CatchUp()
         self._moved_ms = now_ms
         self._last_height = self.height
+        self.is_paused: Callable[[], bool] = lambda: False
+        self.on_pruned: Callable[[ReplicaId], None] = lambda _: None
 
     @property
     def height(self) -> int:
@@ -53,6 +55,9 @@ class Syncing:
 
     def _serve(self, peer: ReplicaId, frame: BlocksRequest) -> None:
         first = max(1, frame.from_height)
+        if first < self._store.whole:
+            self._offer(peer, BlocksPruned(self._store.whole, self.height))
+            return
         heights = range(first, min(frame.from_height + frame.count, self.height + 1))
         found = encode_blocks(self._store.block, heights, self._chain.parameters.frame_bytes // 2)
         self._offer(peer, Blocks(found, self.height))
@@ -71,6 +76,14 @@ class Syncing:
             return
         self.catchup.answered(peer, blocks, now_ms)
 
+    def on_blocks_pruned(self, peer: ReplicaId, frame: BlocksPruned, now_ms: int) -> None:
+        self.catchup.heard(peer, frame.tip_height)
+        if not self.catchup.expects(peer):
+            return
+        self.catchup.shun(peer, now_ms)
+        if frame.lowest > self.height + 1:
+            self.on_pruned(peer)
+
     def behind(self, behind: Behind) -> None:
         known = self.catchup.claimed.get(behind.source, 0)
         self.catchup.heard(behind.source, max(known, behind.height))
@@ -81,6 +94,8 @@ class Syncing:
         requests, self._requests = self._requests, {}
         for peer, request in requests.items():
             self._serve(peer, request)
+        if self.is_paused():
+            return
         if self.height != self._last_height:
             self._last_height, self._moved_ms = self.height, now_ms
         run = self.catchup.next_run(self.height)

@@ -43,7 +43,7 @@ def test_a_member_that_changes_its_keys_votes_with_the_new_one() -> None:
 
 def test_a_view_that_goes_on_with_an_epoch_is_caught() -> None:
     with planted("views-go-on-with-an-epoch"):
-        assert run_plan(plan_of(11)).violation
+        assert run_plan(changing_plan()).violation
 
 
 def test_changes_are_events_of_a_scenario() -> None:

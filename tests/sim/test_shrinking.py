@@ -10,7 +10,7 @@ from tests.sim.scenario import plan_of
 from tests.sim.shrink import items_of, kind_of, shrink, size_of, told
 from tests.sim.trace import Event
 
-BUG, SEED = "quorum-minus-one", 29
+BUG, SEED = "order-beyond-the-turn", 11
 
 
 def test_a_shrunk_scenario_has_fewer_events_and_fails_in_the_same_way() -> None:

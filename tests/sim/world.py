@@ -7,7 +7,9 @@ from hashlib import sha256
 from random import Random
 
 from chainnode.ledger.transaction import Submission
-from chainnode.node import engine
+from chainnode.node import engine, prunework
+from chainnode.node.joining import LOST_MS
+from chainnode.store import pruning
 from tests.sim.byzantine import Collusion, Twins
 from tests.sim.chain import SharedChain, fake_verify
 from tests.sim.changing import signed_change
@@ -20,6 +22,9 @@ from tests.sim.scheduler import Scheduler
 from tests.sim.strategies import BY_NAME
 from tests.sim.trace import Trace, Violation
 
+FORGETTING = ("roll-back", "roll-back-votes", "bit-flip", "lose-votes", "empty")
+"""Where these befall a disk, it may not be noticed in time: the member counts as faulty in every way."""
+PRUNE_EVERY_MS = 500
 RESTART_MS = (20, 1_500)
 TWINS_TURN_MS = 400
 PROGRESS_TIMEOUTS = 10
@@ -27,6 +32,9 @@ PROGRESS_TIMEOUTS = 10
 were waited for a primary before: twice the back-off that was reached, for each."""
 REUNION_TIMEOUTS = 60
 """And within so many everybody has caught up."""
+JOINING_MS = LOST_MS + 5_000
+"""Longer, where a sound member is so far behind that it takes over a snapshot first: the others may need its
+vote, and the one that it began with may be gone."""
 LEAST_TIMEOUT_MS = 1_000
 """Fetching and catch-up know no shorter times, so a shorter base timeout counts as this."""
 
@@ -57,7 +65,10 @@ class World:
         self._collusion = collusion
         for number, name in plan.faulty:
             if name == "disk":
-                self.nodes[number].trusted = False
+                node = self.nodes[number]
+                node.trusted = False
+                kinds = {fault.kind for fault in plan.faults if fault.node == number}
+                node.keeps_word = kinds.isdisjoint(FORGETTING)
         for node in self.nodes:
             self.links.join(node)
         self.faults = Faults(self)
@@ -86,6 +97,12 @@ class World:
             self._must_progress()
             self._must_reunite()
             self._compare()
+
+    def close(self) -> None:
+        """Nobody runs it any further."""
+        for node in self.nodes:
+            if node.alive:
+                node.peers.close()
 
     def submit(self, number: int, count: int) -> None:
         """Transactions at a node: mostly the next ones, now and then any."""
@@ -167,6 +184,9 @@ class World:
             (node.engine.replica.status().timeout_ms for node in self.sound if node.alive), default=0
         )
         limit_ms = PROGRESS_TIMEOUTS * self._timeout_ms + 2 * len(self.plan.faulty) * waited_ms
+        gap = self.plan.keeping.join_gap if self.plan.keeping else self.checks.top
+        if any(self.checks.top - self.certified(node) > gap for node in self.sound):
+            limit_ms += JOINING_MS
         target = self.checks.top + 1
         for node in self.sound:
             self.submit(node.number, 1)
@@ -219,13 +239,15 @@ class World:
                 continue
             height = node.executor.tip.height
             found = sha256()
-            for key, value in sorted(node.store.state().items()):
+            for key, value in node.store.raw_state():
                 found.update(len(key).to_bytes(4, "big") + key + len(value).to_bytes(4, "big") + value)
             if states.setdefault(height, found.digest()) != found.digest():
                 raise Violation(f"node {node.number} has another state at height {height}")
             for at, header_hash in self.checks.certificates.items():
                 header = node.store.header(at)
-                if at <= height and (header is None or header.hash() != header_hash):
+                if max(1, node.store.first) <= at <= height and (
+                    header is None or header.hash() != header_hash
+                ):
                     raise Violation(f"node {node.number} lost certified block {at}")
 
 
@@ -236,10 +258,14 @@ def _submit_if_alive(node: SimNode, submission: Submission, client: str, valid_u
 
 @contextmanager
 def _small_logs(rotate_bytes: int) -> Iterator[None]:
-    """Vote logs are rotated after less than in the field, so that it happens in a run."""
-    usual = engine.ROTATE_BYTES
-    engine.ROTATE_BYTES = rotate_bytes
+    """Vote logs are rotated after less than in the field, and old blocks pruned more often, so that it
+    happens in a run; and nobody waits in real time."""
+    places = ((engine, "ROTATE_BYTES"), (prunework, "PRUNE_EVERY_MS"), (pruning, "PAUSE_S"))
+    usual = [getattr(module, name) for module, name in places]
+    for (module, name), here in zip(places, (rotate_bytes, PRUNE_EVERY_MS, 0), strict=True):
+        setattr(module, name, here)
     try:
         yield
     finally:
-        engine.ROTATE_BYTES = usual
+        for (module, name), value in zip(places, usual, strict=True):
+            setattr(module, name, value)

@@ -29,7 +29,7 @@ from consensus.ready import Behind, Fetch, Ready
 from consensus.replica import Replica
 from consensus.types import BatchRef, Now, ReplicaSet, Voter
 from tests.consensus.fakes import CHAIN, START_MS, WALL_MS, batch, fake_verify, key_of, signer
-from tests.twins.scenario import Scenario, ViewPlan
+from tests.twins.scenario import Scenario, ViewPlan, scenario
 
 PARAMETERS = Parameters(window=4, block_bytes=65_536, base_timeout_ms=100, max_timeout_ms=400)
 BATCH_BYTES = 40_000
@@ -356,3 +356,13 @@ class Run:
 def run_scenario(plan: Scenario) -> Result:
     """Raises TwinsViolation."""
     return Run(plan).carry_out()
+
+
+def outcome_of(members: int, views: int, number: int) -> Result | str:
+    """What a scenario came to, or what is violated in it."""
+    try:
+        return run_scenario(scenario(number, members, (members - 1) // 3, views))
+    except TwinsViolation as found:
+        return str(found)
+    except AssertionError as found:
+        return f"{type(found).__name__}: {found}"

@@ -1,6 +1,6 @@
 """The words of what a patient signs, in English and Chinese: a pair each, so that neither lacks one."""
 
-from chainnode.ledger.forms import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
+from chainnode.ledger.fields import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
 from chainnode.ledger.payloads import DENY, PERMIT
 
 LANGUAGES = ("en", "zh")

@@ -8,8 +8,9 @@ from chainnode.cli.actions import asked_texts as texts
 from chainnode.cli.actions.asking import Application, Asking, TakingBack, Terms
 from chainnode.cli.actions.consent_words import LAST_MS
 from chainnode.cli.output import when
-from chainnode.ledger.forms import SCOPE_CLASS
-from chainnode.ledger.payloads import AnyProvision, ObjectPointer, Provision2
+from chainnode.ledger.documents import AnyProvision, Provision2
+from chainnode.ledger.fields import SCOPE_CLASS
+from chainnode.ledger.payloads import ObjectPointer
 from chainnode.ledger.rows import decode_consent
 from chainnode.ledger.transaction import MAX_TRANSACTION_BYTES, Row
 from consensus.codec import decode

@@ -18,7 +18,7 @@ from chainnode.cli.actions.files import read_limited
 from chainnode.cli.actions.grants import patient_parts
 from chainnode.cli.errors import bad_input, usage
 from chainnode.cli.next_steps import command
-from chainnode.ledger.forms import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
+from chainnode.ledger.fields import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
 from chainnode.ledger.payloads import (
     DENY,
     PERMIT,

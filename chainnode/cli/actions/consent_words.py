@@ -3,8 +3,9 @@
 from chainnode.cli.actions.base import member_slug
 from chainnode.cli.output import when
 from chainnode.ledger.decision import Weighed
+from chainnode.ledger.documents import AnyConsent, AnyProvision, Provision2
 from chainnode.ledger.evaluate import answer_of
-from chainnode.ledger.payloads import DENY, PERMIT, AnyConsent, AnyProvision, Provision2
+from chainnode.ledger.payloads import DENY, PERMIT
 from chainnode.ledger.provisions import Answer, unmet
 from chainnode.ledger.records import BASIS_STANDING, ConsentRecord
 from chainnode.ledger.rows import SCOPE_RESEARCH, STATUS_ACTIVE

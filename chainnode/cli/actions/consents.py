@@ -10,8 +10,9 @@ from chainnode.cli.errors import bad_input, usage
 from chainnode.cli.next_steps import command
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger import keys
-from chainnode.ledger.forms import SCOPE_REQUEST
-from chainnode.ledger.payloads import AnyConsent, Consent, Revoke
+from chainnode.ledger.documents import AnyConsent
+from chainnode.ledger.fields import SCOPE_REQUEST
+from chainnode.ledger.payloads import Consent, Revoke
 from chainnode.ledger.records import (
     ConsentRecord,
     ConsentsRecord,

@@ -14,16 +14,8 @@ from chainnode.cli.next_steps import command
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger import keys
 from chainnode.ledger.dealing import newest
-from chainnode.ledger.payloads import (
-    DATA_CLASSES,
-    PERMIT,
-    AnyConsent,
-    AnyProvision,
-    ClassKey,
-    DealClassKeys,
-    DealtKey,
-    RenewClassKey,
-)
+from chainnode.ledger.documents import AnyConsent, AnyProvision
+from chainnode.ledger.payloads import DATA_CLASSES, PERMIT, ClassKey, DealClassKeys, DealtKey, RenewClassKey
 from chainnode.ledger.records import DealingsRecord, DealtRecord, RenewedKeysRecord
 from chainnode.node.api import ChainInfo, Part, SubmitResult
 from chainnode.vault.classshares import Seated, deal_to

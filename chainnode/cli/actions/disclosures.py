@@ -15,7 +15,7 @@ from chainnode.cli.actions.records import MAX_ENCODED_TRANSACTION_BYTES
 from chainnode.cli.actions.requests import REQUEST_PREFIX, release_record
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger.evidence import VerificationError
-from chainnode.ledger.forms import SHARE_PROVIDER
+from chainnode.ledger.fields import SHARE_PROVIDER
 from chainnode.ledger.founding import Founding
 from chainnode.ledger.payloads import ObjectPointer, Purpose, RequestRelease
 from chainnode.ledger.records import (

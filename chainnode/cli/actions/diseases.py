@@ -10,8 +10,8 @@ from chainnode.cli.actions.base import submit
 from chainnode.cli.errors import bad_input
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger.diseases import DiseaseTree, read_tree
+from chainnode.ledger.networkrecords import DiseaseTerm
 from chainnode.ledger.payloads import PublishDiseases
-from chainnode.ledger.records import DiseaseTerm
 from chainnode.ledger.rules import RefusedError
 from chainnode.node.api import SubmitResult
 from chainnode.vault.keystore import StewardKeys

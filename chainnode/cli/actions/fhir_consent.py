@@ -16,15 +16,8 @@ import msgspec
 from chainnode.cli.actions import fhir_words as words
 from chainnode.cli.errors import bad_input
 from chainnode.intake.profiles import parse_date
-from chainnode.ledger.payloads import (
-    DENY,
-    PERMIT,
-    AnyConsent,
-    ConsentDocument,
-    ConsentDocument2,
-    Provision,
-    Provision2,
-)
+from chainnode.ledger.documents import AnyConsent, ConsentDocument, ConsentDocument2, Provision, Provision2
+from chainnode.ledger.payloads import DENY, PERMIT
 from chainnode.ledger.rows import ONE_DISEASE
 from chainnode.node.api import ChainInfo
 

@@ -6,7 +6,7 @@ from typing import Any
 from chainnode.cli.actions import fhir_words as words
 from chainnode.cli.actions.base import member_slug
 from chainnode.cli.actions.fhir_consent import EPOCH, UnfitError
-from chainnode.ledger.payloads import AnyConsent, AnyProvision, Provision2
+from chainnode.ledger.documents import AnyConsent, AnyProvision, Provision2
 from chainnode.ledger.rows import ONE_DISEASE
 from chainnode.node.api import ChainInfo
 

@@ -13,7 +13,7 @@ from chainnode.cli.actions.requests import request_record
 from chainnode.cli.errors import CLI_INPUT
 from chainnode.cli.next_steps import command
 from chainnode.gateway.client import GatewayClient
-from chainnode.ledger.forms import ROLE_PROJECT
+from chainnode.ledger.fields import ROLE_PROJECT
 from chainnode.ledger.payloads import (
     DENY,
     PERMIT,

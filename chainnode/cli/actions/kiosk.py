@@ -8,7 +8,8 @@ from chainnode.cli.actions.requests import resolve_request, show_request
 from chainnode.cli.errors import bad_input
 from chainnode.cli.next_steps import command
 from chainnode.gateway.client import GatewayClient
-from chainnode.ledger.payloads import ROLE_PATIENT, AnyConsent
+from chainnode.ledger.documents import AnyConsent
+from chainnode.ledger.payloads import ROLE_PATIENT
 from chainnode.ledger.rows import decode_consent
 from chainnode.ledger.rules import RefusedError
 from chainnode.ledger.transaction import Row

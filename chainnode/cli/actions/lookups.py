@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from chainnode.cli.actions.base import member_slug
+from chainnode.cli.actions.erasures import erased_by
 from chainnode.cli.actions.records import MAX_ENCODED_TRANSACTION_BYTES
 from chainnode.cli.actions.requests import (
     HEX,
@@ -49,12 +50,14 @@ class FoundTransaction:
 
 @dataclass(frozen=True, slots=True)
 class FoundObject:
-    """`member`: the slug of the one who provides it; `held`: whether this node has the ciphertext."""
+    """`member`: the slug of the one who provides it; `held`: whether this node has the ciphertext; `erased`:
+    the number of the erasure by which it went, 0 where none did."""
 
     member: str
     pointer: ObjectPointer
     batch: BatchRecord
     held: bool
+    erased: int
 
 
 Found = FoundBlock | FoundTransaction | FoundObject | RequestView
@@ -105,9 +108,6 @@ async def _transaction(client: GatewayClient, id_: bytes) -> FoundTransaction:
 async def _object(client: GatewayClient, id_: bytes) -> FoundObject:
     pointer, batch, held = await client.object(id_)
     record = decode(batch, BatchRecord, limit_bytes=RECORD_BYTES)
-    return FoundObject(
-        member_slug(await client.info(), record.member),
-        decode(pointer, ObjectPointer, limit_bytes=RECORD_BYTES),
-        record,
-        held,
-    )
+    found = decode(pointer, ObjectPointer, limit_bytes=RECORD_BYTES)
+    erased = await erased_by(client, id_, found.handle)
+    return FoundObject(member_slug(await client.info(), record.member), found, record, held, erased)

@@ -9,15 +9,15 @@ from chainnode.cli.next_steps import command
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger import keys
 from chainnode.ledger.membership import objection
-from chainnode.ledger.payloads import ChangeMembership
-from chainnode.ledger.records import (
+from chainnode.ledger.networkrecords import (
     MEMBER_REMOVED,
     MEMBER_VALIDATOR,
     EpochRecord,
-    MemberRecord,
     MembershipRecord,
     StandingRecord,
 )
+from chainnode.ledger.payloads import ChangeMembership
+from chainnode.ledger.records import MemberRecord
 from chainnode.ledger.rules import RULES, Refusal
 from chainnode.node.api import ChainInfo, NotFound, Refused, SubmitResult
 from chainnode.vault.keystore import StewardKeys

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainnode.cli.actions.base import listed, member_number
+from chainnode.cli.actions.base import find, listed, member_number
 from chainnode.gateway.client import GatewayClient
+from chainnode.ledger import keys
 from chainnode.ledger.payloads import AnchorRecords, ObjectPointer
-from chainnode.ledger.records import BatchRecord
+from chainnode.ledger.records import BatchRecord, ErasedRecord, ErasuresRecord
 from chainnode.ledger.transaction import MAX_TRANSACTION_BYTES, SignedTransaction, TransactionBody
 from chainnode.node.api import Stamp
 from consensus.codec import decode
 
 BATCH_PREFIX = b"batch/"
+MAX_ERASED = 10_000
+"""Looked at for an application; the node refuses an object that was erased in any case."""
 MAX_ENCODED_TRANSACTION_BYTES = MAX_TRANSACTION_BYTES + 256
 
 
@@ -63,12 +66,26 @@ async def transaction_body(client: GatewayClient, transaction_id: bytes) -> Tran
 
 
 async def select(client: GatewayClient, selection: Selection) -> list[ObjectPointer]:
-    """The pointers that match, oldest first."""
+    """The pointers that match and are not erased, oldest first."""
     batches, _ = await list_batches(client, selection)
+    erased = await erased_ids(client)
     found: list[ObjectPointer] = []
     for batch in batches:
-        found.extend(pointer for pointer in await pointers_of(client, batch) if _matches(pointer, selection))
+        found.extend(
+            pointer
+            for pointer in await pointers_of(client, batch)
+            if _matches(pointer, selection) and not erased & {pointer.object_id, pointer.handle}
+        )
     return found
+
+
+async def erased_ids(client: GatewayClient) -> frozenset[bytes]:
+    """Objects that were erased by themselves, and handles of which everything was."""
+    if await find(client, keys.ERASURES, ErasuresRecord) is None:
+        return frozenset()
+    prefixes = (keys.erased_object(b""), keys.erased_handle(b""))
+    found = [await listed(client, prefix, ErasedRecord, limit=MAX_ERASED) for prefix in prefixes]
+    return frozenset(name for records, _ in found for name, _ in records)
 
 
 def _matches(pointer: ObjectPointer, selection: Selection) -> bool:

@@ -10,7 +10,8 @@ from chainnode.cli.errors import usage
 from chainnode.cli.next_steps import command
 from chainnode.gateway.client import GatewayClient
 from chainnode.ledger import keys
-from chainnode.ledger.payloads import MAX_OBJECTS, ROLE_PATIENT, Apply, Purpose, RequestText
+from chainnode.ledger.documents import RequestText
+from chainnode.ledger.payloads import MAX_OBJECTS, ROLE_PATIENT, Apply, Purpose
 from chainnode.ledger.records import GrantRecord, ReleaseRecord, RequestRecord
 from chainnode.ledger.transaction import ID_BYTES, MAX_ROW_BYTES, possession_bytes
 from chainnode.node.api import ChainInfo, NotFound, Refused, Stamp, SubmitResult

@@ -1,7 +1,6 @@
 """`chainnode consent`: by the patient's wallet, through the socket of a hospital that enrolled it."""
 
 import re
-import time
 from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,9 +11,8 @@ from chainnode.cli.actions import consents, grants
 from chainnode.cli.actions.base import member_number
 from chainnode.cli.actions.consent_words import provision_words
 from chainnode.cli.actions.explain import Explained, explain
-from chainnode.cli.actions.fhir_consent import MAX_CONSENT_BYTES, UnfitError, parse_consent
+from chainnode.cli.actions.fhir_consent import UnfitError
 from chainnode.cli.actions.fhir_export import to_fhir
-from chainnode.cli.actions.files import read_limited
 from chainnode.cli.actions.patients import wallet_identity
 from chainnode.cli.actions.requests import resolve_request
 from chainnode.cli.errors import bad_input, usage
@@ -30,28 +28,28 @@ from chainnode.cli.options import (
     StrongOption,
     Target,
     WalletArgument,
-    data_classes,
     hex_id,
     known_terms,
-    moment_ms,
     open_key,
     require_digits,
     split_list,
 )
 from chainnode.cli.output import show, table
+from chainnode.cli.terms import (
+    ActorsOption,
+    ClassesOption,
+    DenyOption,
+    EndOption,
+    FhirOption,
+    PurposesOption,
+    StartOption,
+    read_terms,
+)
 from chainnode.cli.views import done, short, submitted
 from chainnode.gateway.client import GatewayClient
-from chainnode.ledger.forms import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
-from chainnode.ledger.payloads import (
-    DATA_CLASSES,
-    DENY,
-    PERMISSIONS,
-    PERMIT,
-    AnyConsent,
-    ConsentDocument,
-    Provision,
-)
-from chainnode.ledger.rows import SCOPE_RESEARCH, STATUS_ACTIVE
+from chainnode.ledger.documents import AnyConsent
+from chainnode.ledger.fields import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
+from chainnode.ledger.payloads import DATA_CLASSES
 from chainnode.ledger.transaction import ID_BYTES
 from chainnode.node.api import ChainInfo, Role, SubmitResult
 from chainnode.vault.keystore import WalletFile
@@ -116,55 +114,26 @@ def standing(
     wallet_file: WalletArgument,
     member: MemberOption,
     passphrase_file: PassphraseOption,
-    fhir: Annotated[
-        Path | None,
-        typer.Option("--fhir", help="The terms as a FHIR R4 or R5 Consent (JSON).", show_default=False),
-    ] = None,
-    deny_: Annotated[bool, typer.Option("--deny", help="The terms say no instead of yes.")] = False,
-    purpose: Annotated[
-        list[str] | None, typer.Option("--purpose", help="DUO permissions: " + ", ".join(PERMISSIONS))
-    ] = None,
-    class_: Annotated[
-        list[str] | None, typer.Option("--class", help="Data classes: " + ", ".join(DATA_CLASSES))
-    ] = None,
-    actor: Annotated[list[str] | None, typer.Option("--actor", help="Members that may ask.")] = None,
-    start: Annotated[str, typer.Option("--from", help="Not before: 2027-01-31, or a time.")] = "",
-    end: Annotated[str, typer.Option("--until", help="Not after: 365d, 2027-12-31, or a time.")] = "",
+    fhir: FhirOption = None,
+    deny_: DenyOption = False,
+    purpose: PurposesOption = None,
+    class_: ClassesOption = None,
+    actor: ActorsOption = None,
+    start: StartOption = "",
+    end: EndOption = "",
     home: HomeOption = None,
     socket: SocketOption = None,
     min_height: HeightOption = 0,
     json: JsonOption = False,
 ) -> None:
     """Give terms under which later applications are answered. What is not named means "any"."""
-    terms = (purpose, class_, actor, start, end, deny_)
-    if fhir is not None and any(terms):
-        raise usage("--fhir stands alone: the document holds the terms", "leave the other terms out")
     target = Target(home, socket, Role.STEWARD, min_height)
-    purposes = known_terms(split_list(purpose), PERMISSIONS, "permission of the Data Use Ontology")
-    classes = data_classes(class_)
-    start_ms, end_ms = moment_ms(start) if start else 0, moment_ms(end, end=True) if end else 0
-    source = read_limited(fhir, MAX_CONSENT_BYTES, "the consent") if fhir is not None else b""
+    terms = read_terms(fhir, deny_, purpose, class_, actor, start, end)
     wallet = open_key(WalletFile, wallet_file, passphrase_file).wallet
 
     async def action(client: GatewayClient) -> tuple[bytes, SubmitResult]:
         info = await client.info()
-        document = (
-            parse_consent(source, info)
-            if fhir is not None
-            else ConsentDocument(
-                STATUS_ACTIVE,
-                SCOPE_RESEARCH,
-                int(time.time() * 1_000),
-                Provision(
-                    DENY if deny_ else PERMIT,
-                    tuple(member_number(info, slug) for slug in split_list(actor)),
-                    purposes,
-                    classes,
-                    start_ms,
-                    end_ms,
-                ),
-            )
-        )
+        document = terms.document(info)
         return await consents.consent_standing(client, wallet, member_number(info, member), document)
 
     consent_id, result = target.call(action)

@@ -37,7 +37,7 @@ from chainnode.cli.terms import (
 )
 from chainnode.cli.views import done, submitted
 from chainnode.gateway.client import GatewayClient
-from chainnode.ledger.forms import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
+from chainnode.ledger.fields import SCOPE_ALL, SCOPE_CLASS, SCOPE_CONSENT, SCOPE_REQUEST
 from chainnode.ledger.payloads import DATA_CLASSES
 from chainnode.ledger.transaction import ID_BYTES
 from chainnode.node.api import Role

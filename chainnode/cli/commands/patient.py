@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from chainnode.cli.actions import patients
+from chainnode.cli.actions import erasures, patients
 from chainnode.cli.actions.base import member_number, member_slug
 from chainnode.cli.actions.bundles import bundle_identifiers
 from chainnode.cli.actions.cards import read_card
@@ -155,6 +155,41 @@ def prove(
 
     result = target.call(action)
     show(submitted(result), done("Proof of possession", result), json=json)
+
+
+@app.command()
+def erase(
+    wallet_file: Annotated[Path, typer.Argument(help="The patient's wallet.")],
+    member: Annotated[str, typer.Option("--member", help="The hospital whose records are meant.")],
+    passphrase_file: PassphraseOption,
+    consent: Annotated[
+        str,
+        typer.Option(
+            "--consent", help="Only the words of this consent (8 digits of its id), which ends with it."
+        ),
+    ] = "",
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """The patient has everything under a hospital's handle erased on every node: consents, the link to the
+    hospital's records, keys and ciphertexts of all objects. It cannot be undone, and revokes everything.
+
+    What was released to a project before is not called back.
+    """
+    target = Target(home, socket, Role.STEWARD, min_height)
+    wallet = open_key(WalletFile, wallet_file, passphrase_file).wallet
+
+    async def action(client: GatewayClient) -> SubmitResult:
+        number = member_number(await client.info(), member)
+        if consent:
+            return await erasures.erase_consent(client, wallet, number, consent)
+        return await erasures.erase_patient(client, wallet, number)
+
+    result = target.call(action)
+    what = f"Erasure of consent {consent}" if consent else f"Erasure of everything at {member}"
+    show(submitted(result), done(what, result), erasures.LIMITS, json=json)
 
 
 @app.command("show")

@@ -11,6 +11,7 @@ import typer
 from rich.progress import Progress
 
 from chainnode.cli.actions.base import member_number, member_slug
+from chainnode.cli.actions.erasures import LIMITS, erase_objects, list_erasures
 from chainnode.cli.actions.files import write_private
 from chainnode.cli.actions.intake import TAKEN_IN_BEFORE, IntakeOutcome, IntakePlan, add_records
 from chainnode.cli.actions.records import Batch, Selection, list_batches, pointers_of
@@ -21,21 +22,28 @@ from chainnode.cli.options import (
     HeightOption,
     HomeOption,
     JsonOption,
+    PassphraseOption,
     SocketOption,
     StrongOption,
     Target,
+    hex_id,
     known_terms,
+    open_key,
+    require_ids,
     use_policy,
     within,
 )
 from chainnode.cli.output import Lines, console, plain, show, table, when
-from chainnode.cli.views import use
+from chainnode.cli.views import done, submitted, use
 from chainnode.gateway.client import GatewayClient
 from chainnode.intake.bundle import Limits, read_bundle
 from chainnode.intake.profiles import PROFILES, SAFE_HARBOR
 from chainnode.intake.report import Table as ReportTable
 from chainnode.ledger.payloads import MODIFIERS, PERMISSIONS
+from chainnode.ledger.records import ErasureRecord
+from chainnode.ledger.transaction import ID_BYTES
 from chainnode.node.api import ChainInfo, Role
+from chainnode.vault.head import HeadKeys
 from genesis.errors import OperatorError
 
 app = typer.Typer(
@@ -191,6 +199,63 @@ def _raise_failures(outcome: IntakeOutcome, bundles: int) -> None:
             unchanged="what was taken in stays",
             next_step=next_step(left_out[0].reason),
         )
+
+
+@app.command()
+def erase(
+    objects: Annotated[list[str], typer.Argument(metavar="OBJECT...", help="Ids of the objects.")],
+    department: DepartmentOption,
+    head_file: Annotated[Path, typer.Option("--head-file", help="The head's key file; it signs.")],
+    passphrase_file: PassphraseOption,
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """The head of the department that owns objects has them erased on every node: both wrapped halves of
+    their keys, and the ciphertexts. It cannot be undone.
+
+    What was released to a project before is not called back.
+    """
+    target = Target(home, socket, Role.STEWARD, min_height)
+    require_ids(department=department)
+    ids = [hex_id(one, ID_BYTES, "object") for one in objects]
+    head = open_key(HeadKeys, head_file, passphrase_file)
+    result = target.call(lambda client: erase_objects(client, head, department, ids))
+    show(submitted(result, objects=ids), done(f"Erasure of {len(ids)} objects", result), LIMITS, json=json)
+
+
+@app.command()
+def erasures(
+    home: HomeOption = None,
+    socket: SocketOption = None,
+    min_height: HeightOption = 0,
+    strong: StrongOption = False,
+    json: JsonOption = False,
+) -> None:
+    """What was erased, and which members' nodes have said that it is done there."""
+    found = Target(home, socket, Role.STEWARD, min_height, strong=strong).call(list_erasures)
+    data = [
+        {"number": one.number, "record": one.record, "attested": one.attested, "missing": one.missing}
+        for one in found
+    ]
+    lines = [
+        (
+            one.number,
+            Lines((f"{one.record.kind}, height {one.record.erased.height}", *_erased_what(one.record))),
+            Lines(one.attested or ("nobody yet",)),
+            Lines(one.missing or ("nobody",)),
+        )
+        for one in found
+    ]
+    columns = ("number", "what", "attested by", "not yet by")
+    show(data, table("Erasures", columns, lines), json=json)
+
+
+def _erased_what(record: ErasureRecord) -> tuple[str, ...]:
+    if record.handle:
+        return (f"handle {record.handle.hex()}",)
+    return (f"{len(record.objects)} objects of {record.department}",)
 
 
 @app.command("list")

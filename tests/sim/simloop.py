@@ -6,6 +6,9 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
+from chainnode.store.staging import StagingError
+from genesis.errors import OperatorError
+
 ABANDONED = "Task was destroyed but it is pending!"
 
 
@@ -13,9 +16,16 @@ class SimLoop(asyncio.AbstractEventLoop):
     """As much of a loop as tasks, futures, sleeping and timeouts need. `later` runs an action after so many
     ms, or never where the process that it belongs to is gone by then; `now_ms` is the time."""
 
-    def __init__(self, later: Callable[[int, Callable[[], None]], None], now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        later: Callable[[int, Callable[[], None]], None],
+        now_ms: Callable[[], int],
+        thread_ms: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`thread_ms`: how long the next piece of work takes that is given to a thread."""
         self._later = later
         self._now_ms = now_ms
+        self._thread_ms = thread_ms
         self._tasks: list[asyncio.Task[Any]] = []
 
     def time(self) -> float:
@@ -62,6 +72,24 @@ class SimLoop(asyncio.AbstractEventLoop):
         task = asyncio.Task(coro, loop=self, name=name, context=context)
         self._tasks = [one for one in self._tasks if not one.done()] + [task]
         return task
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: None, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """A thread, played: its work is done at once, after a while."""
+        future = self.create_future()
+
+        def work() -> None:
+            try:
+                outcome = func(*args)
+            except (OperatorError, StagingError, InterruptedError, ValueError) as error:
+                # For who waits. A crash, or what is nobody's error but ours, ends the process.
+                future.set_exception(error)
+            else:
+                future.set_result(outcome)
+
+        self._later(self._thread_ms(), work)
+        return future
 
     def get_debug(self) -> bool:
         return False
