@@ -1,6 +1,7 @@
 """What follows from an input: where a message goes, and what its outcome sets in motion in the other
 parts."""
 
+from consensus.forms import form_problem
 from consensus.messages import (
     BlockVote,
     Certified,
@@ -114,7 +115,11 @@ class Steps:
 
     def receive(self, message: Message, now: Now, out: Output) -> None:
         self.guard(message, out)
-        if isinstance(message, Certified):
+        # It was judged when it came, and waited: blocks executed since may say that others vote, or lead.
+        problem = form_problem(message, self.parts.setting.replica_sets)
+        if problem is not None:
+            out.reject(problem, message)
+        elif isinstance(message, Certified):
             self.parts.certifier.on_certificate(message.certificate, self.marks, out)
         elif isinstance(message, BlockVote):
             # Our own too: it may be all that is left of it after the disk was rolled back.

@@ -1,6 +1,7 @@
 """The view change in its signed form (OSDI 1999, section 4.4): VIEW-CHANGE and NEW-VIEW."""
 
 from consensus.ballot import Ballot, Setting
+from consensus.forms import form_problem
 from consensus.messages import NewView, PreparedCertificate, QuorumCertificate, ViewChange
 from consensus.output import Output
 from consensus.ready import Outbound, ViewRecord
@@ -30,6 +31,11 @@ class ViewChanger:
         """Views of an earlier turn are over, however many there were."""
         self.view, self.changing, self.new_view = marks.first_view, False, None
         self._forget_asked()
+        # Those that came of this turn before it was known here who leads in it.
+        sets = self._setting.replica_sets
+        for replica, change in list(self.asked.items()):
+            if form_problem(change, sets) is not None:
+                del self.asked[replica]
         out.persist.append(ViewRecord(marks.epoch, self.view, False))
 
     def _forget_asked(self) -> None:

@@ -88,7 +88,8 @@ def report(call: Transition[ReportLeftViews]) -> None:
         raise RefusedError("views-not-left", f"view {payload.view}")
     start, present = first_turn(parameters, height), turn_of(height, parameters.turn_heights)
     end = start + parameters.pass_over_turns
-    members = [one for one in _record(call.state).members if one.until_turn > present]
+    # Those of the last turn too: reports of it still come.
+    members = [one for one in _record(call.state).members if one.until_turn >= present]
     for member in left:
         members = _with(members, PassedOver(member, start, end))
     call.put(keys.PASSED_OVER, PassedOverRecord(payload.epoch, payload.view, tuple(members)))

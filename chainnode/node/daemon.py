@@ -132,6 +132,7 @@ class _House:
             verify=opened.verify,
             peers=self.watch.peers,
             log=log,
+            own_keys=[one.validator.public for one in opened.all_keys],
             others_alone=self.watch.restored.asking,
         )
         self.batches = Batches(
@@ -173,6 +174,10 @@ class _House:
             want=self.batches.want_certified,
             log=log,
         )
+        self._wire_keeping()
+
+    def _wire_keeping(self) -> None:
+        opened, log = self._opened, self._log
         self.keeping = ChainKeeping(
             opened, self.network, self.sync, self.epochs, self._queued_bytes, self._begin_anew, log
         )

@@ -1,7 +1,7 @@
 """Frames from peers, each to whom it concerns; and what this node tells its peers of itself."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from structlog.stdlib import BoundLogger
@@ -27,7 +27,7 @@ from chainnode.node.complaints import Complaints
 from chainnode.node.driver import Driver
 from chainnode.node.engine import Engine
 from chainnode.node.peers import Peers
-from consensus.authenticate import Verify, authenticate
+from consensus.authenticate import Verify, authenticate, said_by_own
 from consensus.codec import DecodeError, decode, encode
 from consensus.messages import Authenticated, Certified, Message
 from consensus.ready import Rejection
@@ -59,12 +59,15 @@ class Network:
         verify: Verify,
         peers: Peers,
         log: BoundLogger,
+        own_keys: Sequence[bytes],
         others_alone: bool = False,
     ) -> None:
-        """`others_alone`: this node's own word does not count towards the quorum that tells it its votes, for
-        it knows nothing of them (a restored backup). And an answer counts once this node is as far as the
-        peer that gave it: before that it does not know whose votes and certificates are good ones."""
+        """`own_keys`: all public keys that this node ever votes with. `others_alone`: this node's own word
+        does not count towards the quorum that tells it its votes, for it knows nothing of them (a restored
+        backup). And an answer counts once this node is as far as the peer that gave it: before that it does
+        not know whose votes and certificates are good ones."""
         self._peers = peers
+        self._own_keys = own_keys
         self._others_alone = others_alone
         self._member = member
         self._chain_id = chain_id
@@ -184,7 +187,7 @@ class Network:
             return
         await handler(item.peer, frame)
 
-    def _authenticated(self, peer: ReplicaId, data: bytes) -> Authenticated | None:
+    def _authenticated(self, peer: ReplicaId, data: bytes, *, own: bool = False) -> Authenticated | None:
         try:
             message: Message = decode(data, Message, limit_bytes=self._frame_bytes)  # type: ignore[arg-type]
         except DecodeError as error:
@@ -192,6 +195,10 @@ class Network:
             return None
         checked = authenticate(message, self._chain_id, self._sets, self._verify)
         if isinstance(checked, Rejection):
+            keys = self._own_keys if own else ()
+            said = said_by_own(message, self._chain_id, self._member, keys, self._verify)
+            if said is not None:
+                return said
             self._complaints.warn(peer, "message refused", rule=checked.rule, detail=checked.detail)
             return None
         return checked
@@ -232,7 +239,7 @@ class Network:
 
     async def _on_own_votes(self, peer: ReplicaId, frame: OwnVotes) -> None:
         """The guard against a disk that was rolled back: the replica votes once a quorum answered."""
-        found = {data: self._authenticated(peer, data) for data in frame.messages}
+        found = {data: self._authenticated(peer, data, own=True) for data in frame.messages}
         mine = {
             data: one
             for data, one in found.items()

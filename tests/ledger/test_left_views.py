@@ -131,10 +131,24 @@ def test_a_term_that_runs_is_made_longer_in_its_place():
     assert reported(chain, shown(chain, 4 * TURN_VIEWS + 1, 4 * TURN + 1)) == [""]
     record = view.passed_over(chain.state)
     assert record is not None and record.members == (
+        PassedOver(0, 1, 4),
         PassedOver(1, 2, 5),
         PassedOver(2, 3, 6),
         PassedOver(0, 5, 8),
     )
+
+
+def test_a_second_report_of_the_last_turn_is_judged_by_who_led_in_it():
+    chain = at_height(chain_of(7), 3)
+    quorum = range(5)
+    assert reported(chain, shown(chain, 1, 2, quorum)) == [""]
+    at_height(chain, 4 * TURN + 2)
+    assert passed_over(chain, 3 * TURN + 1) == (0,), "its last turn"
+    assert reported(chain, shown(chain, 3 * TURN_VIEWS + 1, 3 * TURN + 1, quorum)) == [""]
+    # Six members led in turn 3, from member 3 on: view 6 is 3's again, and of the first two 4 was left.
+    second = shown(chain, 3 * TURN_VIEWS + 6, 3 * TURN + 2, quorum)
+    block = chain.commit(chain.submission(chain.validators[1], second))
+    assert dict(block.execution.events[0].data)["members"] == "4"
 
 
 def test_a_view_is_news_once():

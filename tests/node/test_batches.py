@@ -42,6 +42,7 @@ class Node:
             driver=self.driver,  # type: ignore[arg-type]
             verify=verify,
             peers=Peers((1, 2, 3), 2_000, self.log),  # type: ignore[arg-type]
+            own_keys=[],
             log=self.log,
         )
         self.batches = Batches(

@@ -31,7 +31,7 @@ from consensus.codec import encode
 from consensus.messages import BlockVote, Message
 from consensus.ready import Outbound
 from consensus.types import ReplicaSet
-from tests.consensus.fakes import CHAIN, fake_verify, members
+from tests.consensus.fakes import CHAIN, fake_verify, key_of, members
 from tests.consensus.solo import block_vote
 from tests.node.stand_ins import Log, stopped, until
 from tests.node.wires import Inputs, Wires
@@ -57,6 +57,7 @@ class Node:
             driver=self.driver,  # type: ignore[arg-type]
             verify=fake_verify,
             peers=self.peers,
+            own_keys=[key_of(0)],
             log=self.log,
             others_alone=others_alone,
         )

@@ -16,7 +16,7 @@ from chainnode.ledger.passing import Rotation
 from chainnode.ledger.rules import Refusal
 from chainnode.ledger.transaction import BatchBody, SignedBatch
 from chainnode.net.wire import Frame, decode_frame
-from consensus.authenticate import authenticate
+from consensus.authenticate import authenticate, said_by_own
 from consensus.codec import DecodeError, decode
 from consensus.messages import Authenticated, Message
 from consensus.parameters import Parameters
@@ -100,6 +100,18 @@ class SharedChain:
         if key not in self._messages:
             self._messages[key] = self._judge(data, rotation)
         return self._messages[key]
+
+    def own_vote(self, data: bytes, rotation: Rotation, number: int) -> Authenticated | str:
+        """As `authenticated`, or what the member said in an epoch or turn that its node does not know."""
+        judged = self.authenticated(data, rotation)
+        if not isinstance(judged, str):
+            return judged
+        try:
+            message: Message = decode(data, Message, limit_bytes=self.parameters.frame_bytes)  # type: ignore[arg-type]
+        except DecodeError as error:
+            return error.code
+        keys = self.corpus.keys_of(number)
+        return said_by_own(message, self.chain_id, number, keys, fake_verify) or judged
 
     def _judge(self, data: bytes, rotation: Rotation) -> Authenticated | str:
         try:

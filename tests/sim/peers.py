@@ -225,9 +225,8 @@ class Peers:
 
     def _on_own_votes(self, peer: int, frame: OwnVotes) -> None:
         node = self._node
-        found = {
-            data: node.world.chain.authenticated(data, node.executor.rotation) for data in frame.messages
-        }
+        chain, rotation = node.world.chain, node.executor.rotation
+        found = {data: chain.own_vote(data, rotation, node.number) for data in frame.messages}
         mine = {
             data: one
             for data, one in found.items()
