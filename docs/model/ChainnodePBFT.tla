@@ -109,7 +109,7 @@ Prepared(v, s, d) ==
         backups == {r \in Honest \ {p} : prep[r][v][s] = d}
     IN  Proposed(v, s, d) /\ Cardinality(backups) + Cardinality(Byzantine \ {p}) >= Quorum - 1
 
-\* Mirrors rules.py: committed_local
+\* Mirrors rules.py: commit_certificate
 Committed(v, s, d) ==
     Cardinality({r \in Honest : com[r][v][s] = d}) + Cardinality(Byzantine) >= Quorum
 
