@@ -220,7 +220,7 @@ class Snapshots:
         for peer, above in list(self._asking.items()):
             if height <= above:
                 del self._asking[peer]
-            elif newest is None or self._is_stale(newest, height):
+            elif newest is None or self._is_stale(newest, height) or self._brings_nothing(newest, above):
                 self._wanted = True
             elif newest.header.height > above:
                 newest.used_ms = self._clock().monotonic_ms
@@ -230,6 +230,10 @@ class Snapshots:
     def _is_stale(self, newest: Snapshot, height: int) -> bool:
         behind = height - newest.header.height
         return newest.header.height < self._floor or behind > min(self._every, FRESH_BLOCKS)
+
+    def _brings_nothing(self, newest: Snapshot, above: int) -> bool:
+        """Whoever stands at the newest snapshot, or between it and the lowest block here, gets neither."""
+        return newest.header.height <= above and above + 1 < self._store.whole
 
     def _offer_to(self, peer: ReplicaId, snapshot: Snapshot) -> None:
         proof = self._epochs(snapshot.header.epoch)

@@ -174,6 +174,14 @@ async def test_asking_again_and_again_makes_no_new_ones(server: Server):
     assert isinstance(server.sent[0][1], SnapshotOffer), "the next one is above what was asked for"
 
 
+async def test_who_stands_at_the_newest_one_gets_another_where_the_blocks_above_it_are_gone(server: Server):
+    height = server.to_multiple(16)
+    server.grow(9)
+    assert Pruner(server.grown.store).prune(height + 3, lambda: False)
+    server.clock.pass_ms(500)
+    assert (await server.offered(above=height)).height == height + 9
+
+
 async def test_one_that_nobody_asked_for_is_given_up(server: Server):
     server.to_multiple(16)
     server.clock.pass_ms(snapshots_module.UNUSED_MS + 1)
