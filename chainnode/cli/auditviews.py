@@ -201,6 +201,9 @@ def history_data(history: History, names: Mapping[int, str]) -> dict[str, Any]:
             }
             for one in history.disclosed
         ],
+        "unproven": [
+            {"request": one.request_id, "height": one.height, "rule": one.rule} for one in history.unproven
+        ],
     }
 
 
@@ -211,7 +214,12 @@ def history_sentences(history: History, names: Mapping[int, str]) -> list[str]:
     known = ", ".join(_name(number, names) for number in history.handles)
     said = [f"Hospitals that know this wallet: {known}. All up to height {history.up_to_height}:"]
     said += [_told(one, names) for one in history.disclosed]
-    if not history.disclosed:
+    said += [
+        f"Height {one.height}: application {one.request_id.hex()} was authorised, for you or for others in "
+        f"it; its receipt proves it no longer ({one.rule}): what it rested on may have been erased since."
+        for one in history.unproven
+    ]
+    if not history.disclosed and not history.unproven:
         said.append("Nothing was released to anybody.")
     if not history.complete:
         said.append("This node keeps no older blocks: of each application its latest release alone is told.")

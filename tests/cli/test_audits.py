@@ -2,6 +2,8 @@
 
 import cbor2
 
+from chainnode.cli.actions.disclosures import History, Unproven
+from chainnode.cli.auditviews import history_data, history_sentences
 from genesis.errors import EXIT_REFUSED, EXIT_USAGE, EXIT_VERIFY
 
 
@@ -71,3 +73,14 @@ def test_what_is_no_subject_or_range_is_named(hospital, cli):
     assert cli("audit", *late, *hospital.node, "--json").error["code"] == "unknown-block"
     assert cli("audit", "hospital", "nobody", *hospital.node).code == EXIT_REFUSED
     assert cli("audit", "project", "a/b", *hospital.node).code == EXIT_REFUSED
+
+
+def test_a_release_that_is_proven_no_longer_is_told_beside_the_others():
+    history = History({0: bytes(16)}, (), (Unproven(bytes(16), 7, "verdict-differs"),), 9, True)
+    known, told = history_sentences(history, {0: "hospital-a"})
+    assert "hospital-a" in known and "Height 7" in told and "verdict-differs" in told and "erased" in told
+    assert history_data(history, {})["unproven"] == [
+        {"request": bytes(16), "height": 7, "rule": "verdict-differs"}
+    ]
+    nothing = History({0: bytes(16)}, (), (), 9, True)
+    assert history_sentences(nothing, {})[-1] == "Nothing was released to anybody."

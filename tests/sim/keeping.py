@@ -98,7 +98,13 @@ class ChainKeeping:
             log=log,
             clock=node.now,
         )
-        self._pruning = PruneWork(store, plan.keep_blocks, chain.parameters, lambda: sync.height, log)
+        self._pruning = PruneWork(
+            store,
+            0 if node.number == plan.whole else plan.keep_blocks,
+            chain.parameters,
+            lambda: sync.height,
+            log,
+        )
         sync.is_paused = lambda: self.joining.makes_blocks_needless
         sync.on_pruned = self.joining.pruned
 

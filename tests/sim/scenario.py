@@ -4,7 +4,7 @@ A plan is data: it can be printed, cut down and run again.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from msgspec import structs
@@ -51,11 +51,15 @@ class Change:
 @dataclass(frozen=True)
 class Keeping:
     """How nodes keep their chains: a snapshot at every so many heights, taken over by who is more than
-    `join_gap` blocks behind; at least `keep_blocks` blocks stay."""
+    `join_gap` blocks behind; at least `keep_blocks` blocks stay, at the member `whole` all of them.
+
+    Snapshots do not outlive their process. So where all are restarted, or a member is faulty, one that was
+    away for long needs somebody with all blocks, as docs/operations.md asks for."""
 
     snapshot_every: int
     join_gap: int
     keep_blocks: int
+    whole: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,8 @@ def plan_of(seed: int, members: int | None = None) -> Plan:
     if stormy and random.random() < 0.5:
         # Views that come and go all the time.
         faults = [*faults[:4], Fault(200, "shuffle", 0, trouble_ms, amount=random.choice((2, 6, 12, 25)))]
-    if random.random() < 0.2:
+    all_restart = random.random() < 0.2
+    if all_restart:
         at = random.randint(500, trouble_ms)
         kind = random.choice(EVERYBODY)
         faults += [Fault(at + random.randint(0, 50), kind, node, 300) for node in range(members)]
@@ -131,7 +136,10 @@ def plan_of(seed: int, members: int | None = None) -> Plan:
             kinds = TAMPERINGS if kept is None else KEEPERS_TAMPERINGS
             faults.append(_tampering(random, node, trouble_ms, kinds))
     if kept is not None:
-        faults += _joining(keeping, [one for one in range(members) if one not in dict(faulty)], trouble_ms)
+        sound = [one for one in range(members) if one not in dict(faulty)]
+        faults += _joining(keeping, sound, trouble_ms)
+        if faulty or all_restart:
+            kept = replace(kept, whole=keeping.choice(sound))
     turning = Random(f"turned {seed}")
     if faulty and faulty[0][1] != "disk" and turning.random() < TURNCOATS:
         faulty[0] = (faulty[0][0], Turncoat.name)

@@ -28,7 +28,7 @@ from chainnode.ledger.records import (
 )
 from chainnode.ledger.transaction import MAX_TRANSACTION_BYTES, SignedTransaction, TransactionBody
 from chainnode.ledger.verification import Report, verify_receipt
-from chainnode.node.api import NotFound, Refused
+from chainnode.node.api import NotFound
 from chainnode.vault.wallet import Wallet
 from consensus.codec import decode
 from genesis.keys import verify
@@ -60,12 +60,23 @@ class Disclosed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unproven:
+    """A decision that set something of an application free whose receipt does not verify here, by which rule:
+    what it rested on may have been erased since, or the node that gave it lies."""
+
+    request_id: bytes
+    height: int
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """`handles`: by the number of the hospital. `complete`: all decisions were looked at; else this node
     keeps no blocks so old, and of each application the latest authorised one alone was."""
 
     handles: dict[int, bytes]
     disclosed: tuple[Disclosed, ...]
+    unproven: tuple[Unproven, ...]
     up_to_height: int
     complete: bool
 
@@ -73,7 +84,7 @@ class History:
 async def history(
     client: GatewayClient, wallet: Wallet, document: Founding, progress: Progress = lambda done, of: None
 ) -> History:
-    """All disclosures of the wallet's patient, oldest first. Raises Refused where a receipt does not verify.
+    """All disclosures of the wallet's patient, oldest first.
 
     `document`: the founding that the patient trusts, from the genesis file.
     """
@@ -94,10 +105,14 @@ async def history(
             raise
         complete, decided = False, await _latest(client, set(requests))
     found: list[Disclosed] = []
+    unproven: list[Unproven] = []
     for height, request_id in sorted(decided):
         report = await _receipt(client, request_id, height, document)
-        found += await _disclosed(client, report, mine)
-    return History(handles, tuple(found), last, complete)
+        if isinstance(report, Unproven):
+            unproven.append(report)
+        else:
+            found += await _disclosed(client, report, mine)
+    return History(handles, tuple(found), tuple(unproven), last, complete)
 
 
 async def _authorised(
@@ -127,14 +142,16 @@ async def _latest(client: GatewayClient, requests: set[bytes]) -> set[tuple[int,
     return {(height, one) for one, height in heights.items() if height}
 
 
-async def _receipt(client: GatewayClient, request_id: bytes, height: int, document: Founding) -> Report:
+async def _receipt(
+    client: GatewayClient, request_id: bytes, height: int, document: Founding
+) -> Report | Unproven:
     data = await client.receipt(request_id, height)
     try:
         report = verify_receipt(data, document, verify=verify)
     except VerificationError as error:
-        raise Refused(error.rule, f"the receipt of {request_id.hex()}: {error.detail}") from None
+        return Unproven(request_id, height, error.rule)
     if report.release.outcome != OUTCOME_AUTHORISED or report.header.height != height:
-        raise Refused("verdict-differs", f"the receipt of {request_id.hex()} is of another decision")
+        return Unproven(request_id, height, "verdict-differs")
     return report
 
 

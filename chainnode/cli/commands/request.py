@@ -372,8 +372,8 @@ def fetch(
             ],
         },
     }
-    told = "\n".join([*fetched.trustees, f"{len(fetched.objects)} objects in {workspace}"])
-    show(data, cohort_counts(cohort), told, json=json)
+    told = f"{len(fetched.objects)} objects in {workspace}"
+    show(data, cohort_counts(cohort), *fetched.trustees, told, json=json)
     raise_failures([(one.object_id, one.rule) for one in fetched.failed])
 
 
@@ -394,4 +394,4 @@ def trustees(
     found = target.call(action)
     told = found.trustees or ("no object of it is released by a standing consent",)
     arrived = f"{found.parts} of {found.authorised} objects can be opened, {found.objects} have arrived"
-    show(found, "\n".join((arrived, *told)), json=json)
+    show(found, arrived, *told, json=json)
