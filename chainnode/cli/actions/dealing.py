@@ -89,6 +89,13 @@ async def dealings(client: GatewayClient, handle: bytes, min_height: int = 0) ->
     return held.dealt if held else ()
 
 
+async def dealt_classes(client: GatewayClient, wallet: Wallet, member: int) -> tuple[str, ...]:
+    """Data classes of which a dealing stands. Raises NotFound."""
+    _, handle = await wallet_identity(client, wallet, member)
+    standing = {one.data_class for one in await dealings(client, handle) if not one.ended.height}
+    return tuple(name for name in DATA_CLASSES if name in standing)
+
+
 def permitted_classes(document: AnyConsent) -> tuple[str, ...]:
     """The data classes for which the terms say yes somewhere; where they name none, all."""
     found: dict[str, None] = {}

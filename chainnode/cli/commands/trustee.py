@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from chainnode.cli.actions.base import member_number
-from chainnode.cli.actions.dealing import Dealt, deal, dealings, trustee_views
+from chainnode.cli.actions.dealing import Dealt, deal, dealings, dealt_classes, trustee_views
 from chainnode.cli.actions.homes import Identity, Passphrases, create_trustee, request_beside
 from chainnode.cli.options import (
     HeightOption,
@@ -70,7 +70,10 @@ def deal_(
     member: Annotated[str, typer.Option("--member", help="The hospital's id that enrolled the patient.")],
     passphrase_file: PassphraseOption,
     class_: Annotated[
-        list[str] | None, typer.Option("--class", help="Data classes: " + ", ".join(DATA_CLASSES))
+        list[str] | None,
+        typer.Option(
+            "--class", help="Data classes, else those of which a dealing stands: " + ", ".join(DATA_CLASSES)
+        ),
     ] = None,
     home: HomeOption = None,
     socket: SocketOption = None,
@@ -81,18 +84,20 @@ def deal_(
 
     `consent standing` deals by itself what its terms permit."""
     target = Target(home, socket, Role.STEWARD, min_height)
-    classes = data_classes(class_) or DATA_CLASSES
+    named = data_classes(class_)
     wallet = open_key(WalletFile, wallet_file, passphrase_file).wallet
 
     async def action(client: GatewayClient) -> Dealt | None:
         number = member_number(await client.info(), member)
+        classes = named or await dealt_classes(client, wallet, number)
         return await deal(client, wallet, number, classes, again=True)
 
     dealt = target.call(action)
     if dealt is None:
         show(
             {"keys": 0},
-            "Nothing was dealt: the network has no trustees, or the patient no such key.",
+            "Nothing was dealt: no dealing stands (--class names what to deal), the network has no trustees, "
+            "or the patient has no such key.",
             json=json,
         )
         return
