@@ -47,6 +47,12 @@ def newest(known: tuple[ClassKey, ...], data_class: str) -> ClassKey | None:
     return max(of_class, key=lambda key: key.epoch, default=None)
 
 
+def _dealt(reader: Reader, handle: bytes) -> dict[tuple[str, int], DealtRecord]:
+    """By data class and epoch, ended dealings included."""
+    held = view.dealings(reader, handle)
+    return {(one.data_class, one.epoch): one for one in (held.dealt if held else ())}
+
+
 def require_open_epoch(reader: Reader, pointer: ObjectPointer, enrolment: EnrolmentRecord) -> None:
     """Raises RefusedError: unknown-class-key, old-epoch, epoch-closed."""
     known = class_keys(reader, pointer.handle, enrolment)
@@ -58,10 +64,9 @@ def require_open_epoch(reader: Reader, pointer: ObjectPointer, enrolment: Enrolm
     # An enrolment may bring several epochs of a class, and any of them is taken until one is renewed.
     if latest in known[len(enrolment.class_keys) :] and latest.epoch != pointer.epoch:
         raise RefusedError("old-epoch", f"{wanted}: the newest is {latest.epoch}")
-    held = view.dealings(reader, pointer.handle)
-    for one in held.dealt if held else ():
-        if (one.data_class, one.epoch) == (pointer.data_class, pointer.epoch) and one.ended.height:
-            raise RefusedError("epoch-closed", wanted)
+    dealt = _dealt(reader, pointer.handle).get((pointer.data_class, pointer.epoch))
+    if dealt is not None and dealt.ended.height:
+        raise RefusedError("epoch-closed", wanted)
 
 
 def renew(call: Transition[RenewClassKey]) -> None:
@@ -100,8 +105,7 @@ def deal(call: Transition[DealClassKeys]) -> None:
     points = {
         (key.data_class, key.epoch): key.point for key in class_keys(call.state, payload.handle, enrolment)
     }
-    held = view.dealings(call.state, payload.handle)
-    dealt = {(one.data_class, one.epoch): one for one in (held.dealt if held else ())}
+    dealt = _dealt(call.state, payload.handle)
     if any(one.shares_digest == payload.shares_digest for one in dealt.values()):
         raise RefusedError("already-done", "these shares were dealt")
     for key in payload.keys:
@@ -143,8 +147,7 @@ def answer(call: Transition[AnswerDealing]) -> None:
     provider = view.member(call.state, enrolment.member)
     if provider is not None and provider.id == trustee.operator:
         raise RefusedError("trustee-not-independent", f"{trustee.id} is run by {provider.id}")
-    held = view.dealings(call.state, payload.handle)
-    dealt = {(one.data_class, one.epoch): one for one in (held.dealt if held else ())}
+    dealt = _dealt(call.state, payload.handle)
     named = {name: one for name, one in dealt.items() if one.shares_digest == payload.shares_digest}
     if not named:
         raise RefusedError("unknown-dealing", f"handle {payload.handle.hex()}")
@@ -190,8 +193,7 @@ def _why_nothing(named: tuple[DealtRecord, ...], payload: AnswerDealing) -> str:
 
 def end_dealings(call: Transition[P], handle: bytes, data_class: str = "") -> None:
     """End what was dealt of one class, or of all; the trustees erase their shares of it."""
-    held = view.dealings(call.state, handle)
-    dealt = {(one.data_class, one.epoch): one for one in (held.dealt if held else ())}
+    dealt = _dealt(call.state, handle)
     ended = {
         name: structs.replace(one, ended=call.source)
         for name, one in dealt.items()
